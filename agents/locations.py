@@ -1,0 +1,150 @@
+"""Where an agent keeps its state, and where it listens. Every path of ours is decided here.
+
+State is per host and per user, and never on a network file system: SQLite's write-ahead log and
+file locks do not work there, and home directories are shared between the hosts of a cluster.
+"""
+
+import hashlib
+import os
+import socket
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .errors import StateFolderError
+
+NETWORK_FILE_SYSTEMS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "9p", "afs"}
+    | {"fuse.sshfs", "fuse.glusterfs", "glusterfs", "fuse.juicefs", "wekafs", "pvfs2", "panfs"}
+)
+
+SOCKET_PATH_LIMIT: Final = 100
+"""The kernel takes 107 bytes; some are left for a temporary name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locations:
+    """The paths of one agent. `find` makes the folders; the rest only names what is in them."""
+
+    state: Path
+    socket: Path
+    moved_from: Path | None = None
+    """Where the state would be, were that not a network file system."""
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one agent that uses this state folder."""
+        return self.state / "agent.lock"
+
+    @property
+    def log(self) -> Path:
+        """What a detached agent prints."""
+        return self.state / "agent.log"
+
+    @property
+    def node_id(self) -> Path:
+        """The stored id of this node."""
+        return self.state / "node-id"
+
+    @property
+    def last_picture(self) -> Path:
+        """The frames that paint a console before its agent has answered."""
+        return self.state / "last-picture"
+
+
+def find(state: Path | None = None) -> Locations:
+    """The locations for a state folder, by default $LLMOS_STATE or the user's own on this host.
+
+    Raises StateFolderError where the folder cannot be made or written.
+    """
+    chosen = state or _environment_path("LLMOS_STATE")
+    if chosen is not None:
+        folder = _writable(chosen.expanduser().absolute())
+        return Locations(folder, _socket_beside(folder))
+    usual = _usual_state()
+    kind = file_system(usual)
+    if kind in NETWORK_FILE_SYSTEMS:
+        moved = _writable(Path("/var/tmp") / f"llmos-{os.getuid()}" / machine_id())  # noqa: S108
+        return Locations(moved, _socket_beside(moved), moved_from=usual)
+    return Locations(_writable(usual), _runtime_folder() / "agent.sock")
+
+
+def machine_id() -> str:
+    """A short name of this host, the same after a restart: of its machine id, else its name."""
+    try:
+        identity = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        identity = ""
+    return hashlib.sha256((identity or socket.gethostname()).encode()).hexdigest()[:12]
+
+
+def file_system(path: Path) -> str | None:
+    """The kind of file system that `path` is or would be on, as "ext4"; None where unknown."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text()
+    except OSError:
+        return None
+    resolved = os.path.realpath(path)
+    best, kind = "", None
+    for line in mounts.splitlines():
+        fields, _, rest = line.partition(" - ")
+        mount = fields.split()[4].replace("\\040", " ")
+        inside = resolved == mount or resolved.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, rest.split()[0]
+    return kind
+
+
+def _environment_path(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value) if value else None
+
+
+def _usual_state() -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("llmos") / machine_id()
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StateFolderError(
+            f"cannot write the state folder {folder}: {error.strerror}; "
+            "free space or name another with --state DIR or LLMOS_STATE"
+        ) from error
+    return folder
+
+
+def _socket_beside(folder: Path) -> Path:
+    """In the state folder; where that path is too long for a socket, in the runtime folder."""
+    path = folder / "agent.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
+        return path
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return _runtime_folder() / f"{digest}.sock"
+
+
+def _runtime_folder() -> Path:
+    """Ours alone: $XDG_RUNTIME_DIR, else a folder in /tmp that nobody else owns or may enter."""
+    runtime = _environment_path("XDG_RUNTIME_DIR")
+    if runtime is not None and runtime.is_dir() and os.access(runtime, os.W_OK):
+        folder = runtime / "llmos"
+    else:
+        folder = Path("/tmp") / f"llmos-{os.getuid()}"  # noqa: S108
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise StateFolderError(
+            f"cannot make the socket folder {folder}: {error.strerror}; set XDG_RUNTIME_DIR"
+        ) from error
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise StateFolderError(
+            f"the socket folder {folder} is open to other users; remove it or set XDG_RUNTIME_DIR"
+        )
+    return folder

@@ -1,0 +1,162 @@
+"""One agent, put together: what it samples, runs, records and sends."""
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from .. import locations as places
+from ..errors import RequestRefused
+from ..protocol.events import Event
+from ..protocol.facts import Collector, Hello, JobFacts, NodeFacts
+from ..protocol.frames import Kind
+from ..protocol.jobs import JobSummary, LogPiece, Metric
+from ..records.events import EventRecords
+from ..samplers.collection import Collection
+from ..version import llmos_version
+from .pulse import Pulse
+from .streams import Streams, of
+from .supervisor import Supervisor
+
+EVENTS_LIMIT: Final = 1000
+SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP})
+
+
+class Agent:
+    """The parts of an agent and what passes between them."""
+
+    def __init__(
+        self,
+        node: str,
+        locations: places.Locations,
+        collection: Collection,
+        supervisor: Supervisor,
+        records: EventRecords,
+        *,
+        dcgm_names: bool = False,
+    ) -> None:
+        self.locations = locations
+        self.supervisor = supervisor
+        self.streams = Streams()
+        self.dcgm_names = dcgm_names
+        self.version = llmos_version()
+        self.boot = uuid.uuid4().hex[:12]
+        self.node = node
+        self.pulse = Pulse(collection, self.streams, self.node, self._refine)
+        self._collection = collection
+        self._records = records
+        self._busy = time.monotonic()
+
+    def hello(self, stream: str, interval: float) -> Hello:
+        """Who speaks on a stream."""
+        return Hello(
+            version=self.version, node=self.node, boot=self.boot, stream=stream, interval=interval
+        )
+
+    def close(self) -> None:
+        """Let the readers go and the samplers end; jobs run on."""
+        self.streams.close_all()
+        self._collection.close()
+
+    def touch(self) -> None:
+        """Somebody asked something."""
+        self._busy = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long no client was connected and no job ran."""
+        if len(self.streams) or self.supervisor.running:
+            self.touch()
+        return time.monotonic() - self._busy
+
+    def events(self, last: int) -> list[Event]:
+        """The newest events, newest last."""
+        return self._records.last(min(last, EVENTS_LIMIT))
+
+    def report(self, event: Event) -> None:
+        """Store an event, then send it."""
+        if not event.node:
+            event.node = self.node
+        self._records.add(event)
+        self.streams.event(event)
+
+    def publish(self, item: JobSummary | Metric | LogPiece) -> None:
+        """Send what the supervisor says to those who show it."""
+        if isinstance(item, JobSummary):
+            self.streams.facts(JobFacts(job=item))
+            return
+        kind = Kind.METRIC if isinstance(item, Metric) else Kind.LOG
+        frame = of(kind, item)
+        for stream in self.streams:
+            shown = stream.interest.jobs if kind is Kind.METRIC else stream.interest.logs
+            if item.job in shown:
+                stream.put(frame)
+
+    def interest_changed(self) -> None:
+        """Tell the supervisor whose metrics and logs anybody shows."""
+        self.supervisor.shown_metrics = {j for s in self.streams for j in s.interest.jobs}
+        self.supervisor.shown_logs = {j for s in self.streams for j in s.interest.logs}
+
+    def gpu_uuids(self) -> list[str]:
+        """The UUIDs of this node's GPUs, by row; those that do not say it can hold no job."""
+        return [gpu.uuid or "" for gpu in self.pulse.facts.gpus]
+
+    def require_node(self, node: str) -> None:
+        """Raises RequestRefused unless `node` is this one: "self" is, too."""
+        if node not in (self.node, "self"):
+            raise RequestRefused(f"no node {node!r} here; this is {self.node}", status=404)
+
+    def signal(self, pid: int, started: float | None, number: int) -> None:
+        """Send a signal to a process that the detail of this node lists.
+
+        Only those: the agent is no way to reach other processes. The start time names the process
+        beyond doubt, so that a pid used again is never hit.
+        """
+        if number not in SIGNALS:
+            raise RequestRefused(f"signal {number} is not one of {sorted(map(int, SIGNALS))}")
+        listed = {each.pid: each for each in self.pulse.detail().processes}
+        if pid not in listed:
+            raise RequestRefused(f"process {pid} uses no GPU and belongs to no job", status=404)
+        known = listed[pid].started
+        if started is None or known is None or abs(known - started) > 0.5:
+            raise RequestRefused(f"process {pid} is not the one you saw; look again", status=409)
+        try:
+            psutil.Process(pid).send_signal(number)
+        except psutil.NoSuchProcess:
+            raise RequestRefused(f"process {pid} has ended", status=404) from None
+        except psutil.AccessDenied:
+            owner = listed[pid].user or "another user"
+            raise RequestRefused(
+                f"process {pid} belongs to {owner}; this agent may not signal it", status=403
+            ) from None
+
+    def _refine(self, facts: NodeFacts) -> None:
+        """What the agent itself knows of the node."""
+        facts.version = self.version
+        if self.locations.moved_from is not None:
+            facts.collectors.append(
+                Collector(
+                    name="state folder",
+                    message=f"{self.locations.moved_from} is on a network file system; "
+                    f"using {self.locations.state}",
+                )
+            )
+
+
+def stored_node_id(path: Path) -> str:
+    """The id of this node, made at the first start: a renamed host keeps it."""
+    try:
+        stored = path.read_text().strip()
+    except OSError:
+        stored = ""
+    if stored:
+        return stored
+    made = uuid.uuid4().hex[:12]
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(made + "\n")
+    temporary.replace(path)
+    return made

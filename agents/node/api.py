@@ -1,0 +1,285 @@
+"""The agent's HTTP interface. One table says which route needs which role and who answers it.
+
+Who asks is known from the socket: on the Unix socket by the peer's credentials; on loopback TCP,
+where every user of the host can connect, everybody is a viewer.
+"""
+
+import pwd
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from ..errors import LlmosError, RequestRefused
+from ..protocol.facts import Interest, JobFacts
+from ..protocol.frames import Frame, Kind
+from ..protocol.jobs import JobRequest
+from ..protocol.lines import frame_line
+from .agent import Agent
+from .prometheus import exposition
+from .streams import Stream, of
+
+ROLES: Final = ("viewer", "operator", "admin")
+"""Each may do what those before it may."""
+
+INTERVALS: Final = (0.1, 5.0)
+"""Seconds between samples that a reader may ask for: 0.2 to 10 a second."""
+
+REQUEST_LIMIT: Final = 4 * 2**20
+
+T = TypeVar("T")
+Handler = Callable[[Agent, web.Request], Awaitable[web.StreamResponse]]
+AGENT: Final = web.AppKey("agent", Agent)
+
+
+class Route(NamedTuple):
+    """A path, who may ask, and who answers."""
+
+    method: str
+    path: str
+    role: str
+    handler: Handler
+
+
+async def hello(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Who speaks; the cheapest sign of life."""
+    return _json(agent.hello("", agent.pulse.interval))
+
+
+async def nodes(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Every node: facts and newest figures."""
+    return _json([agent.pulse.snapshot()])
+
+
+async def detail(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Cores, disks, links and processes of one node."""
+    agent.require_node(request.match_info["node"])
+    return _json(agent.pulse.detail())
+
+
+async def signal_process(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Send a signal to a process that `detail` lists."""
+    agent.require_node(request.match_info["node"])
+    asked = await _body(request, dict[str, float])
+    pid = _number(request.match_info["pid"], "pid")
+    agent.signal(pid, started=asked.get("started"), number=int(asked.get("signal", 15)))
+    return web.Response(status=204)
+
+
+async def metrics(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """The figures as Prometheus text."""
+    dcgm = agent.dcgm_names or request.query.get("names") == "dcgm"
+    text = exposition(agent.pulse.facts, agent.pulse.reading, dcgm=dcgm)
+    return web.Response(text=text, content_type="text/plain", charset="utf-8")
+
+
+async def events(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """What happened, newest last."""
+    return _json(agent.events(_number(request.query.get("last", "100"), "last")))
+
+
+async def submit(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Take a job."""
+    asked = await _body(request, JobRequest)
+    return _json(await agent.supervisor.submit(asked, user=request["user"]), status=201)
+
+
+async def jobs(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Every job, newest first."""
+    return _json(agent.supervisor.list())
+
+
+async def job(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """All that is known of one job."""
+    return _json(agent.supervisor.get(request.match_info["job"]))
+
+
+async def stop(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Ask a job to end."""
+    return _json(await agent.supervisor.stop(request.match_info["job"]))
+
+
+async def restart(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """A new attempt of a running job, or a new job like an ended one."""
+    return _json(await agent.supervisor.restart(request.match_info["job"]))
+
+
+async def series(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """A job's curves, thinned to a number of points."""
+    points = _number(request.query.get("points", "500"), "points")
+    rank = _number(request.query.get("rank", "0"), "rank")
+    return _json(agent.supervisor.series(request.match_info["job"], points, rank))
+
+
+async def logs(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """What a job's ranks printed: the last lines, or from an offset on."""
+    rank = request.query.get("rank")
+    return _json(
+        agent.supervisor.logs(
+            request.match_info["job"],
+            rank=None if rank is None else _number(rank, "rank"),
+            offset=_number(request.query["offset"], "offset")
+            if "offset" in request.query
+            else None,
+            lines=_number(request.query.get("lines", "200"), "lines"),
+        )
+    )
+
+
+async def interest(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Say what the reader of a stream shows."""
+    stream = agent.streams.get(request.match_info["stream"])
+    if stream is None:
+        raise RequestRefused("no such stream; open GET /v1/stream first", status=404)
+    stream.interest = await _body(request, Interest)
+    agent.interest_changed()
+    return web.Response(status=204)
+
+
+async def stream(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Frames for as long as the reader stays, or the same as JSON lines."""
+    interval = _interval(request.query.get("interval", "1"))
+    as_json = request.query.get("format") == "json"
+    boot, _, seq = request.query.get("since", "").partition(":")
+    response = web.StreamResponse()
+    response.content_type = "application/jsonl" if as_json else "application/octet-stream"
+    await response.prepare(request)
+    opened = agent.streams.open(interval)
+    try:
+        for frame in _welcome(agent, opened, boot, seq):
+            opened.put(frame)
+        form = frame_line if as_json else Frame.encode
+        while frames := await opened.take():
+            await response.write(b"".join(map(form, frames)))
+    except ConnectionError:
+        pass
+    finally:
+        agent.streams.close(opened)
+        agent.interest_changed()
+    return response
+
+
+ROUTES: Final = (
+    Route("GET", "/v1/hello", "viewer", hello),
+    Route("GET", "/v1/nodes", "viewer", nodes),
+    Route("GET", "/v1/nodes/{node}/detail", "viewer", detail),
+    Route("POST", "/v1/nodes/{node}/processes/{pid}/signal", "operator", signal_process),
+    Route("GET", "/v1/stream", "viewer", stream),
+    Route("PUT", "/v1/streams/{stream}/interest", "viewer", interest),
+    Route("GET", "/v1/events", "viewer", events),
+    Route("GET", "/v1/jobs", "viewer", jobs),
+    Route("POST", "/v1/jobs", "operator", submit),
+    Route("GET", "/v1/jobs/{job}", "viewer", job),
+    Route("POST", "/v1/jobs/{job}/stop", "operator", stop),
+    Route("POST", "/v1/jobs/{job}/restart", "operator", restart),
+    Route("GET", "/v1/jobs/{job}/series", "viewer", series),
+    Route("GET", "/v1/jobs/{job}/logs", "viewer", logs),
+    Route("GET", "/metrics", "viewer", metrics),
+)
+
+
+def application(agent: Agent) -> web.Application:
+    """The routes, behind one check of roles and one form of errors."""
+    app = web.Application(middlewares=[_errors], client_max_size=REQUEST_LIMIT)
+    app[AGENT] = agent
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _bound(route))
+    return app
+
+
+def _bound(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        user, role = _peer(request)
+        if ROLES.index(role) < ROLES.index(route.role):
+            raise RequestRefused(
+                f"{route.path} needs the role {route.role}; this connection is a {role}: "
+                "use the agent's Unix socket as its owner",
+                status=403,
+            )
+        request["user"] = user
+        agent = request.app[AGENT]
+        agent.touch()
+        return await route.handler(agent, request)
+
+    return answer
+
+
+@web.middleware
+async def _errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Our errors as `{"error": "one line"}`; what is no error of ours is one line, too."""
+    try:
+        return await handler(request)
+    except RequestRefused as error:
+        return _json({"error": str(error)}, status=error.status)
+    except LlmosError as error:
+        return _json({"error": str(error)}, status=500)
+    except web.HTTPException as error:
+        return _json({"error": f"{request.method} {request.path}: {error.reason}"}, error.status)
+
+
+def _peer(request: web.Request) -> tuple[str, str]:
+    """The user's name and role at the other end."""
+    connection = request.get_extra_info("socket")
+    if connection is None or connection.family != socket.AF_UNIX:
+        return "someone on loopback", "viewer"
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(credentials)
+    return _user_name(uid), "admin"
+
+
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _welcome(agent: Agent, stream: Stream, boot: str, seq: str) -> list[Frame]:
+    """What a reader must know before the first sample, and what it missed."""
+    frames = [
+        of(Kind.HELLO, agent.hello(stream.name, stream.interval)),
+        of(Kind.FACTS, agent.pulse.facts),
+    ]
+    frames += [of(Kind.FACTS, JobFacts(job=job)) for job in reversed(agent.supervisor.list())]
+    same_run = boot == agent.boot and seq.isdecimal()
+    return frames + agent.streams.since(int(seq) if same_run else 0)
+
+
+async def _body(request: web.Request, form: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await request.read() or b"{}", type=form)
+    except msgspec.DecodeError as error:
+        raise RequestRefused(f"the request's body is off: {error}") from error
+
+
+def _json(content: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(content), status=status, content_type="application/json"
+    )
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise RequestRefused(f"{name}: expected a whole number, got {text[:40]!r}")
+    return int(text)
+
+
+def _interval(text: str) -> float:
+    shortest, longest = INTERVALS
+    try:
+        interval = float(text)
+    except ValueError:
+        interval = 0.0
+    if not shortest <= interval <= longest:
+        raise RequestRefused(
+            f"interval: expected {shortest} to {longest} seconds, got {text[:40]!r}"
+        )
+    return interval

@@ -1,0 +1,137 @@
+"""The agent's pulse: a beat twice a second, a sample once a second, facts when they change.
+
+Beats keep their own time, so that a reader told of a slow sampler still hears that the agent lives.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from ..protocol.facts import Detail, NodeFacts
+from ..protocol.frames import Kind
+from ..protocol.samples import pack_sample
+from ..protocol.snapshot import node_snapshot
+from ..samplers.collection import Collection
+from ..samplers.sampler import Reading
+from .streams import Streams, of
+
+BEAT_SECONDS: Final = 0.5
+SAMPLE_SECONDS: Final = 1.0
+DETAIL_SECONDS: Final = 1.0
+FACTS_SECONDS: Final = 5.0
+"""How often facts are compared with what was last sent."""
+
+SLOT: Final = 0
+"""An agent numbers itself 0; a parent gives its members the slots that follow."""
+
+
+class Pulse:
+    """Takes the samples of this node and sends them to its streams."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        streams: Streams,
+        node: str,
+        refine: Callable[[NodeFacts], None] = lambda facts: None,
+    ) -> None:
+        self._collection = collection
+        self._streams = streams
+        self._node = node
+        self._refine = refine
+        self.reading = Reading()
+        self.sampled = time.time()
+        self._detailed = 0.0
+        self.facts = self.read_facts()
+
+    @property
+    def interval(self) -> float:
+        """Seconds between samples: what the most eager reader asked for, and at most one."""
+        return min(self._streams.fastest or SAMPLE_SECONDS, SAMPLE_SECONDS)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beats())
+            group.create_task(self._samples())
+            group.create_task(self._facts())
+
+    def read_facts(self) -> NodeFacts:
+        """What this node is, now."""
+        facts = self._collection.facts(SLOT, self._node)
+        self._refine(facts)
+        return facts
+
+    def snapshot(self) -> dict[str, Any]:
+        """This node as JSON, with figures no older than a second."""
+        age = time.time() - self.sampled
+        return node_snapshot(self.facts, self.reading.node, self.reading.gpus, age)
+
+    def sample(self) -> None:
+        """Take one sample and send it to those whose turn it is."""
+        reading = self._collection.sample()
+        reading.node["slot"] = SLOT
+        for gpu in reading.gpus:
+            gpu["slot"] = SLOT
+        self.reading = reading
+        self.sampled = time.time()
+        payload = pack_sample([reading.node], reading.gpus)
+        self._streams.sample(payload, time.monotonic(), self.interval)
+        if len(reading.gpus) != len(self.facts.gpus):
+            self.publish_facts()
+
+    def detail(self) -> Detail:
+        """This node closely, now."""
+        return self._collection.detail(SLOT)
+
+    def publish_facts(self) -> None:
+        """Send the facts to all readers if they differ from what was last sent."""
+        facts = self.read_facts()
+        if _lasting(facts) != _lasting(self.facts):
+            self.facts = facts
+            self._streams.facts(facts)
+
+    async def _beats(self) -> None:
+        while True:
+            self._streams.beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _samples(self) -> None:
+        while True:
+            taken = time.monotonic()
+            self._collection.interval = self.interval
+            self.sample()
+            self._send_detail(taken)
+            await self._next(taken)
+
+    async def _next(self, taken: float) -> None:
+        """Sleep until the next sample is due; a more eager reader makes it due sooner."""
+        while (left := taken + self.interval - time.monotonic()) > 0:
+            self._streams.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._streams.changed.wait()
+
+    async def _facts(self) -> None:
+        while True:
+            await asyncio.sleep(FACTS_SECONDS)
+            self.publish_facts()
+
+    def _send_detail(self, now: float) -> None:
+        """Detail costs more than the sample: only for who looks at this node, once a second."""
+        wanting = [stream for stream in self._streams if self._node in stream.interest.nodes]
+        if wanting and now - self._detailed > DETAIL_SECONDS - self.interval / 2:
+            self._detailed = now
+            frame = of(Kind.DETAIL, self.detail())
+            for stream in wanting:
+                stream.put(frame)
+
+
+def _lasting(facts: NodeFacts) -> bytes:
+    """The facts without how long each collector took, which differs each time."""
+    collectors = [msgspec.structs.replace(each, seconds=None) for each in facts.collectors]
+    return msgspec.msgpack.encode(msgspec.structs.replace(facts, collectors=collectors))

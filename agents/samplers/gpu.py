@@ -1,0 +1,210 @@
+"""One GPU and the thread that asks about it.
+
+Each GPU has a thread of its own, so that one that hangs in the driver leaves the others at full
+rate. The thread is a daemon: a call that never returns does not hold up the exit of the program.
+"""
+
+import contextlib
+import threading
+from collections import deque
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import pynvml  # type: ignore[import-untyped]
+
+from . import gpu_facts, gpu_figures
+from .device import CallWatch, Device
+from .driver import advice
+from .gpu_processes import read_processes
+from .pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEADLINE: Final = 2.0
+"""Seconds after which a call that has not returned means that the GPU hangs."""
+
+SLOW: Final = 0.5
+"""Seconds that a round of some dozen calls may take; 0.01 to 0.05 is usual."""
+
+LONGEST_PAUSE: Final = 2.0
+"""Seconds: a lost GPU is shown within 3 s, also when samples are further apart."""
+
+EXTRAS_BUDGET: Final = 0.25
+"""Seconds in a round for facts and processes, or as long as its figures took; what is left over
+waits for the next round."""
+
+FACTS_INTERVAL: Final = 30.0
+EXTRAS_INTERVAL: Final = 2.0
+"""Of the processes, and of the figures that take turns."""
+
+RETRY_UNSUPPORTED: Final = 300.0
+
+EVENTS: Final = pynvml.nvmlEventTypeXidCriticalError
+HANDLE_OF_NO_GPU: Final = frozenset(
+    {pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INVALID_ARGUMENT}
+)
+
+
+class Gpu:
+    """The newest that is known about one GPU and its MIG instances."""
+
+    def __init__(self, index: int, begin: float, pace: Pace, event_set: Any) -> None:
+        """Ask at once, and then in rounds counted from `begin`, in monotonic seconds.
+
+        `event_set` is the driver's, None where it has none.
+        """
+        self.index = index
+        self.watch = CallWatch()
+        self.device = Device(self.watch, gpu_figures.EACH_ROUND, gpu_figures.BY_TURNS)
+        self.instances: list[Device] = []
+        self.seconds: float | None = None
+        self.message: str | None = None
+        self._condition: str | None = None
+        self._began: float | None = None
+        self._pace, self._event_set = pace, event_set
+        self._pending: deque[Callable[[], None]] = deque()
+        self._facts_due = self._extras_due = 0.0
+        self._retry_due = monotonic() + RETRY_UNSUPPORTED
+        self._learned = threading.Event()
+        threading.Thread(target=self._run, args=(begin,), name=f"gpu-{index}", daemon=True).start()
+
+    def state(self, now: float) -> str | None:
+        """One of GPU_STATES; None before anything is known. `now` is monotonic."""
+        if self.watch.waited(now) > DEADLINE:
+            return "hung"
+        began = self._began
+        seconds = self.seconds if began is None else now - began
+        if self._condition in (None, "ok") and (seconds or 0.0) > SLOW:
+            return "slow"
+        return self._condition
+
+    def refresh(self) -> None:
+        """Read the facts again in the next round."""
+        self._facts_due = 0.0
+
+    @property
+    def handle(self) -> Any:
+        """The driver's handle; None while it gives none."""
+        return self.device.handle
+
+    def wait_for_facts(self, seconds: float) -> None:
+        """Wait until the first round has told what there is, or failed; at most `seconds`."""
+        self._learned.wait(max(seconds, 0.0))
+
+    def _run(self, due: float) -> None:
+        self._round()
+        self._learned.set()
+        while True:
+            pause = min(self._pace.interval, LONGEST_PAUSE)
+            due = max(due + pause, monotonic() + pause / 4)
+            if self._pace.pause(due - monotonic()):
+                return
+            self._round()
+
+    def _round(self) -> None:
+        self._began = began = monotonic()
+        try:
+            self._read_figures()
+            ended = monotonic()
+            self.seconds = ended - began
+            self._condition, self.message, self._began = "ok", None, None
+            self._catch_up(ended, ended + max(EXTRAS_BUDGET, self.seconds))
+        except pynvml.NVMLError as error:
+            self._fail(error)
+        finally:
+            self.watch.asked = self._began = None
+
+    def _read_figures(self) -> None:
+        if self.handle is None:
+            self._open()
+        self.device.read_figures()
+        for instance in self.instances:
+            instance.read_figures()
+
+    def _open(self) -> None:
+        self.watch.asked = monotonic()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(self.index)
+        self.device.handle = handle
+        self.device.retry_unsupported()
+        self._facts_due = 0.0
+        if self._event_set is not None:
+            with contextlib.suppress(pynvml.NVMLError):
+                self.device.ask(pynvml.nvmlDeviceRegisterEvents, EVENTS, self._event_set)
+
+    def _fail(self, error: pynvml.NVMLError) -> None:
+        lost = error.value == pynvml.NVML_ERROR_GPU_IS_LOST
+        self._condition = "lost" if lost else "failed"
+        self.message = (
+            "the GPU is lost: drain the node, then reset the GPU or reboot"
+            if lost
+            else advice(error)
+        )
+        self.device.handle = None
+        self._pending.clear()
+        for device in (self.device, *self.instances):
+            device.forget()
+
+    def _catch_up(self, now: float, until: float) -> None:
+        """What need not be read every round, as far as the time goes."""
+        if not self._pending:
+            self._plan(now)
+        while self._pending and monotonic() < until:
+            try:
+                self._pending.popleft()()
+            except pynvml.NVMLError_GpuIsLost:
+                raise
+            except pynvml.NVMLError:
+                continue
+
+    def _plan(self, now: float) -> None:
+        if now >= self._retry_due:
+            self._retry_due = now + RETRY_UNSUPPORTED
+            for device in (self.device, *self.instances):
+                device.retry_unsupported()
+        if now >= self._facts_due:
+            self._facts_due = now + FACTS_INTERVAL
+            self._pending.extend(partial(self.device.learn, fact) for fact in gpu_facts.FACTS)
+            self._pending.append(self._find_instances)
+        if now >= self._extras_due:
+            self._extras_due = now + EXTRAS_INTERVAL
+            self._pending.append(self.device.take_turn)
+            self._pending.append(self._find_processes)
+
+    def _find_processes(self) -> None:
+        """A divided GPU names the processes of its instances too: they belong to those alone."""
+        if self.instances:
+            self.device.processes = []
+        for device in self.instances or [self.device]:
+            device.processes = read_processes(device.ask)
+
+    def _find_instances(self) -> None:
+        known = {instance.facts.get("uuid"): instance for instance in self.instances}
+        handles = self._instance_handles() if self.device.facts.get("mig") else []
+        found = [self._instance(handle, known) for handle in handles]
+        if found != self.instances:
+            self.device.retry_unsupported()
+        self.instances = found
+
+    def _instance_handles(self) -> list[Any]:
+        handles = []
+        for position in range(self.device.ask(pynvml.nvmlDeviceGetMaxMigDeviceCount)):
+            try:
+                handles.append(
+                    self.device.ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, position)
+                )
+            except pynvml.NVMLError as error:
+                if error.value not in HANDLE_OF_NO_GPU:
+                    raise
+        return handles
+
+    def _instance(self, handle: Any, known: dict[Any, Device]) -> Device:
+        fresh = Device(self.watch, gpu_figures.OF_AN_INSTANCE)
+        fresh.handle = handle
+        fresh.learn(gpu_facts.UUID)
+        instance = known.pop(fresh.facts["uuid"], fresh)
+        instance.handle = handle
+        for fact in gpu_facts.INSTANCE_FACTS:
+            self._pending.append(partial(instance.learn, fact))
+        return instance

@@ -1,0 +1,114 @@
+"""Every action of the console: its name, keys, place and meaning. Keys are data.
+
+From this one table come the bindings, the key bar, the help and the words of the `:` line.
+"""
+
+from typing import Final, NamedTuple
+
+from textual.binding import Binding
+
+
+class Action(NamedTuple):
+    """One thing a person can do."""
+
+    name: str
+    """Of the method `action_NAME` of the screen or the app."""
+
+    keys: str
+    """As Textual names them, separated by commas."""
+
+    shown: str
+    """The key as the key bar shows it."""
+
+    title: str
+    """One or two words."""
+
+    tooltip: str
+    """One line for the help."""
+
+    screens: frozenset[str] = frozenset()
+    """Where it is offered; empty for everywhere."""
+
+    changes: bool = False
+    """Whether it changes something: asks first, and is off in a read-only console."""
+
+    quiet: bool = False
+    """Left out of the key bar, and only in the help."""
+
+
+def _on(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+ACTIONS: Final = (
+    Action("help", "question_mark,f1", "?", "Help", "What this screen shows, and its keys"),
+    Action("back", "escape,minus", "Esc", "Back", "To the screen before",
+           _on("node", "jobs", "job")),
+    Action("open", "enter", "Enter", "Open", "Look closer at the row under the cursor",
+           _on("fleet", "jobs")),
+    Action("jobs", "2,f2", "2", "Jobs", "Every job and its state", _on("fleet", "node")),
+    Action("fleet", "1", "1", "Fleet", "Every GPU of every node", _on("jobs", "job"), quiet=True),
+    Action("launch", "n", "n", "New job", "Start an example or a script of yours",
+           _on("fleet", "jobs", "node", "job"), changes=True),
+    Action("filter", "slash", "/", "Filter", "Show only the rows that contain some words",
+           _on("fleet", "node", "jobs")),
+    Action("swap", "v", "v", "GPUs/nodes", "Rows of GPUs or rows of nodes", _on("fleet"),
+           quiet=True),
+    Action("stop", "K", "K", "Stop", "Ask the job to end; it gets time to save its work",
+           _on("jobs", "job"), changes=True),
+    Action("restart", "R", "R", "Restart",
+           "A new attempt of a running job, or a new job like an ended one",
+           _on("jobs", "job"), changes=True),
+    Action("kill", "K", "K", "Kill", "Send SIGTERM, or SIGKILL, to the process under the cursor",
+           _on("node"), changes=True),
+    Action("logs", "l", "l", "Logs", "The log alone, or beside the curves", _on("job")),
+    Action("copy", "c", "c", "Copy", "Copy what is under the cursor to the clipboard",
+           _on("fleet", "node", "jobs", "job"), quiet=True),
+    Action("faster", "plus,equals_sign", "+", "Faster", "More samples a second, up to 10",
+           quiet=True),
+    Action("slower", "underscore", "_", "Slower", "Fewer samples a second, down to one in 5 s",
+           quiet=True),
+    Action("theme", "T", "T", "Theme", "The next theme", quiet=True),
+    Action("clock", "z", "z", "UTC/local", "Clocks in UTC or in local time", quiet=True),
+    Action("command", "colon", ":", "Command", "Type the name of a screen or a command"),
+    Action("quit", "q,ctrl+q", "q", "Quit", "Leave; jobs and the agent go on"),
+)  # fmt: skip
+
+GRID_KEYS: Final = (
+    ("↑ ↓ j k", "Move the cursor; PageUp, PageDown, Home, End jump"),
+    ("< >", "Sort by the column before or after; a click on a header sorts, too"),
+    ("I", "Turn the order around"),
+    ("Tab", "To the next part of the screen"),
+)
+"""What every grid knows, for the help."""
+
+
+def offered(screen: str, *, readonly: bool) -> list[Action]:
+    """The actions of a screen."""
+    return [
+        action
+        for action in ACTIONS
+        if (not action.screens or screen in action.screens) and not (readonly and action.changes)
+    ]
+
+
+def bindings(screen: str) -> list[Binding]:
+    """A screen's own bindings; those offered everywhere belong to the app."""
+    mine = [action for action in ACTIONS if screen in action.screens]
+    return [_binding(action) for action in mine]
+
+
+def app_bindings() -> list[Binding]:
+    """What is offered everywhere."""
+    return [_binding(action) for action in ACTIONS if not action.screens]
+
+
+def _binding(action: Action) -> Binding:
+    return Binding(
+        action.keys,
+        action.name,
+        action.title,
+        show=False,
+        tooltip=action.tooltip,
+        id=action.name,
+    )

@@ -1,0 +1,263 @@
+"""The console: agent stream → one worker → store → `fleet_version` → widgets paint what is seen."""
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.reactive import reactive
+from textual.widgets import Input
+
+from ..agents.errors import LlmosError
+from . import themes
+from .actions import app_bindings
+from .feed import Feed
+from .messages import EventHappened, LinkChanged, LogArrived, MetricsArrived
+from .picture import Picture
+from .screens.fleet import FleetScreen
+from .screens.live import LiveScreen
+from .settings import Settings
+from .view import View
+from .widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ..agents.fleet.address import Address
+    from ..agents.fleet.client import Client
+    from ..agents.locations import Locations
+
+TICK_SECONDS: Final = 1.0
+SAVE_SECONDS: Final = 60.0
+
+INTERVALS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between samples that a person may choose."""
+
+
+class ConsoleApp(App[int]):
+    """The screen over one agent."""
+
+    TITLE = "llmos"
+    ENABLE_COMMAND_PALETTE = False
+    CSS_PATH: ClassVar[list[Any]] = list(themes.STYLE_SHEETS)
+    BINDINGS: ClassVar[list[BindingType]] = [*app_bindings()]
+
+    fleet_version: reactive[int] = reactive(0, init=False)
+    """The store's version at the last update: screens watch it."""
+
+    def __init__(
+        self,
+        address: "Address",
+        own: "Locations | None" = None,
+        *,
+        readonly: bool = False,
+        settings: Settings | None = None,
+        autostart: bool = True,
+    ) -> None:
+        super().__init__()
+        self.settings = settings or Settings.load()
+        self.readonly = readonly
+        self._autostart = autostart
+        self._picture = Picture(own.last_picture) if own is not None else None
+        self.feed = Feed(
+            address, own, self.settings.interval, self.post_message, picture=self._picture
+        )
+        self.view = View(self.feed, self.settings)
+        for theme in themes.themes():
+            self.register_theme(theme)
+        self.theme = self.settings.theme if self.settings.theme in themes.NAMES else themes.DEFAULT
+        if self._picture is not None:
+            self._picture.load(self.feed.store)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What our style sheets use, whatever theme is set."""
+        return themes.variables()
+
+    def get_default_screen(self) -> FleetScreen:
+        """The console opens on the fleet."""
+        return FleetScreen()
+
+    def on_mount(self) -> None:
+        """Start the worker, once the last known picture is on the screen."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        if self._autostart:
+            self.run_worker(
+                self.feed.run(), name="feed", group="feed", description="fills the store"
+            )
+        self.set_interval(TICK_SECONDS, self._tick)
+        self.set_interval(SAVE_SECONDS, self.save_picture)
+
+    def save_picture(self) -> None:
+        """Keep the present for the next start."""
+        if self._picture is not None:
+            self._picture.save()
+
+    async def connected(self) -> "Client":
+        """The client, also as what `attempt` can ask for."""
+        return self.client
+
+    @property
+    def client(self) -> "Client":
+        """Asks the agent. Raises LlmosError before the first connection."""
+        if self.feed.client is None:
+            raise LlmosError("the agent has not answered yet; wait a moment")
+        return self.feed.client
+
+    def on_fleet_updated(self) -> None:
+        """The store changed."""
+        self.fleet_version = self.feed.store.version
+
+    def on_link_changed(self, message: LinkChanged) -> None:
+        """The connection came or went."""
+        if isinstance(self.screen, LiveScreen):
+            self.screen.repaint()
+        if self.feed.link.state == "refused":
+            self.notify(self.feed.link.why, severity="error", timeout=30)
+
+    def on_metrics_arrived(self, message: MetricsArrived) -> None:
+        """Numbers of a job that is shown."""
+        self._pass_on(message)
+
+    def on_log_arrived(self, message: LogArrived) -> None:
+        """Lines of a job that is shown."""
+        self._pass_on(message)
+
+    def on_event_happened(self, message: EventHappened) -> None:
+        """Tell of what happened while we look; what lies behind us is on record."""
+        event = message.event
+        if event.severity != "info" and time.time() - event.time < 60:
+            self.notify(event.text, title=event.source, severity=event.severity, timeout=15)
+
+    def open_node(self, slot: int, row: int | None = None) -> None:
+        """Look closer at a node, with the cursor on one of its GPUs."""
+        from .screens.node import NodeScreen
+
+        self.push_screen(NodeScreen(slot, row))
+
+    def open_job(self, job: str) -> None:
+        """Look closer at a job."""
+        from .screens.job import JobScreen
+
+        if isinstance(self.screen, JobScreen):
+            self.pop_screen()
+        self.push_screen(JobScreen(job))
+
+    def copy(self, text: str | None) -> None:
+        """To the clipboard of the terminal (OSC 52)."""
+        if text:
+            self.copy_to_clipboard(text)
+            self.notify(f"copied: {text}", timeout=3)
+
+    async def attempt(self, asked: "Awaitable[Any]") -> Any:
+        """Ask the agent; what it refuses is told, and None is the answer."""
+        try:
+            return await asked
+        except LlmosError as error:
+            self.notify(str(error), severity="error", timeout=10)
+            return None
+
+    def action_help(self) -> None:
+        """The keys of this screen."""
+        from .screens.help import HelpScreen
+
+        if isinstance(self.screen, LiveScreen):
+            self.push_screen(HelpScreen(self.screen, readonly=self.readonly))
+
+    def action_command(self) -> None:
+        """The `:` line."""
+        from .screens.command import open_command_line
+
+        open_command_line(self)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the `:` line."""
+        from .screens import command
+
+        if isinstance(event.input, Prompt) and event.input.kind == ":":
+            command.submitted(self, event)
+
+    def on_prompt_left(self, event: Prompt.Left) -> None:
+        """Escape in the `:` line."""
+        event.prompt.remove()
+
+    def action_jobs(self) -> None:
+        """Every job."""
+        from .screens.jobs import JobsScreen
+
+        if not isinstance(self.screen, JobsScreen):
+            self.push_screen(JobsScreen())
+
+    def action_fleet(self) -> None:
+        """Back to the first screen."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def action_launch(self) -> None:
+        """Start an example or a script."""
+        from .screens.launch import LaunchScreen
+
+        if self.readonly:
+            self.notify("this console is read-only", severity="warning")
+        else:
+            self.push_screen(LaunchScreen())
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        names = themes.NAMES
+        self.set_theme(names[(names.index(self.theme) + 1) % len(names)])
+
+    def set_theme(self, name: str) -> None:
+        """Change the theme, and keep it."""
+        self.theme = name
+        self.settings.theme = name
+        self.settings.save()
+        self.call_after_refresh(self._repaint)
+        self.notify(f"theme: {name}", timeout=2)
+
+    def action_clock(self) -> None:
+        """UTC or local time."""
+        self.settings.utc = not self.settings.utc
+        self.settings.save()
+        self._repaint()
+
+    def action_faster(self) -> None:
+        """More samples a second."""
+        self._pace(-1)
+
+    def action_slower(self) -> None:
+        """Fewer samples a second."""
+        self._pace(1)
+
+    async def action_quit(self) -> None:
+        """Leave; jobs and the agent go on."""
+        self.save_picture()
+        self.exit(0)
+
+    def _pace(self, step: int) -> None:
+        known = min(range(len(INTERVALS)), key=lambda at: abs(INTERVALS[at] - self.feed.interval))
+        chosen = INTERVALS[min(max(known + step, 0), len(INTERVALS) - 1)]
+        self.settings.interval = chosen
+        self.settings.save()
+        self.feed.set_interval(chosen)
+        self.notify(f"a sample every {chosen:g} s", timeout=2)
+
+    def _pass_on(self, message: MetricsArrived | LogArrived) -> None:
+        self.screen.post_message(message)
+
+    def _repaint(self) -> None:
+        if isinstance(self.screen, LiveScreen):
+            self.screen.refresh(layout=True)
+            self.screen.repaint()
+
+    def _tick(self) -> None:
+        """The clock goes on, and a silent agent's age grows."""
+        if isinstance(self.screen, LiveScreen):
+            self.screen.repaint_heading()
+
+
+def run(address: "Address", own: "Locations | None", *, readonly: bool = False) -> int:
+    """Show the console until it is left; the exit status."""
+    app = ConsoleApp(address, own, readonly=readonly)
+    return app.run() or 0

@@ -1,0 +1,102 @@
+"""Launch: which example or script shall run, and is the machine ready for it?"""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from ...agents.errors import LlmosError
+from ...agents.protocol.jobs import JobRequest, JobSummary
+
+if TYPE_CHECKING:
+    from ..app import ConsoleApp
+
+
+class LaunchScreen(ModalScreen[None]):
+    """Examples to pick from, and a line for a spec or a script."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "app.pop_screen", "Back", show=False, tooltip="Start nothing")
+    ]
+
+    DEFAULT_CSS = """
+    LaunchScreen .dialogue { width: 76; }
+    LaunchScreen OptionList { height: auto; max-height: 12; background: $surface; border: none; }
+    LaunchScreen Input { margin-top: 1; background: $panel; }
+    LaunchScreen Static { margin-top: 1; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The examples, the line, a hint."""
+        from ...engine.specs import examples
+
+        with Vertical(classes="dialogue") as dialogue:
+            dialogue.border_title = "Start a job"
+            dialogue.border_subtitle = "Enter starts, Tab moves, Escape leaves"
+            yield OptionList(
+                *[Option(f"@{each.name}  {each.title}", id=f"@{each.name}") for each in examples()]
+            )
+            yield Input(placeholder="or: SPEC.toml --set train.steps=100, or: -- script.py args")
+            yield Static("The same as: llmos run …", classes="dim")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """An example was picked."""
+        self._start([event.option.id or ""])
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Show the equal command line."""
+        self.query_one(Static).update(f"The same as: llmos run {event.option.id}")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the equal command line."""
+        self.query_one(Static).update(f"The same as: llmos run {event.value}")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """A line was entered."""
+        try:
+            self._start(shlex.split(event.value))
+        except ValueError as error:
+            self.app.notify(f"{event.value}: {error}", severity="error")
+
+    def _start(self, words: list[str]) -> None:
+        from ..app import ConsoleApp
+
+        app = self.app
+        assert isinstance(app, ConsoleApp)  # noqa: S101 - the screens of no other app
+        if words:
+            submit_words(app, words, over=self)
+
+
+def submit_words(app: "ConsoleApp", words: list[str], over: LaunchScreen | None = None) -> None:
+    """Submit what `llmos run WORDS` would, and open the job; what is off is told."""
+    try:
+        request = request_of(words)
+    except LlmosError as error:
+        app.notify(str(error), severity="error", timeout=12)
+        return
+    if over is not None:
+        app.pop_screen()
+    app.run_worker(_submit(app, request), group="submit", description="hands in a job")
+
+
+def request_of(words: list[str]) -> JobRequest:
+    """The job that `llmos run WORDS` asks for. Raises LlmosError."""
+    from ..cli.requests import request_from_words
+
+    return request_from_words(words, Path.cwd())
+
+
+async def _submit(app: "ConsoleApp", request: JobRequest) -> None:
+    client = await app.attempt(app.connected())
+    if client is None:
+        return
+    job = await app.attempt(client.submit(request))
+    if isinstance(job, JobSummary):
+        app.feed.store.jobs[job.id] = job
+        app.open_job(job.id)

@@ -1,0 +1,106 @@
+"""What a GPU is, in two lines under the grid: the figures that stand still."""
+
+from rich.segment import Segment
+
+from ...agents.protocol.facts import GpuFacts, NodeFacts
+from ...agents.protocol.fields import throttle_reasons
+from .. import quantities as q
+from ..view import View
+from .lines import Line, Lines
+from .pen import Pen, width_of
+
+
+class FactLines(Lines):
+    """The facts of the GPU under the cursor, or of the host where there is none."""
+
+    DEFAULT_CSS = """
+    FactLines { padding: 0 1; margin: 1 0; }
+    """
+
+    def __init__(self, view: View, slot: int) -> None:
+        super().__init__(id="facts")
+        self._view = view
+        self._slot = slot
+        self.row: int | None = None
+
+    def draw(self, width: int) -> list[Line]:
+        """Two lines, cut at whole figures."""
+        node = self._view.store.facts[self._slot]
+        gpu = self._gpu(node)
+        said = _of_host(node) if gpu is None else [*_of_gpu(gpu), *self._present()]
+        return _wrapped(said, width, 2, self.pen)
+
+    def _gpu(self, node: NodeFacts) -> GpuFacts | None:
+        if self.row is None:
+            return None
+        index = self.row - self._view.store.rows(self._slot).start
+        return next((gpu for gpu in node.gpus if gpu.index == index), None)
+
+    def _present(self) -> list[tuple[str, str]]:
+        """Figures that a person reads beside the facts, for the row under the cursor."""
+        row, gpus = self.row, self._view.store.gpus
+        if row is None:
+            return []
+
+        def figure(name: str) -> float | None:
+            value = float(gpus[name][row])
+            return value if q.known(value) else None
+
+        bits = figure("throttle")
+        reasons = throttle_reasons(None if bits is None else int(bits))
+        state = figure("performance_state")
+        return [
+            ("slowed by", "n/a" if reasons is None else ", ".join(reasons) or "nothing"),
+            ("P-state", "n/a" if state is None else f"P{state:.0f}"),
+            ("memory clock", f"{q.megahertz(figure('memory_clock'))} MHz"),
+            ("bandwidth", q.percent(figure("memory_utilization"))),
+            ("encoder", q.percent(figure("encoder"))),
+            ("decoder", q.percent(figure("decoder"))),
+        ]
+
+
+def _of_gpu(gpu: GpuFacts) -> list[tuple[str, str]]:
+    pcie = f"gen {_or(gpu.pcie_generation)} × {_or(gpu.pcie_width)}"
+    ecc = {None: "n/a", False: "off", True: "on"}[gpu.ecc]
+    if gpu.ecc and gpu.ecc_uncorrected is not None:
+        ecc = f"{gpu.ecc_corrected or 0} corrected, {gpu.ecc_uncorrected} uncorrected"
+    links = f"{sum(bool(link.active) for link in gpu.links)} of {len(gpu.links)} up"
+    return [
+        ("GPU", str(gpu.index)),
+        ("UUID", gpu.uuid or "n/a"),
+        ("PCIe", pcie),
+        ("NVLink", links if gpu.links else "none"),
+        ("ECC", ecc),
+    ]
+
+
+def _of_host(node: NodeFacts) -> list[tuple[str, str]]:
+    return [
+        ("host", node.hostname),
+        ("CPU", node.cpu or "n/a"),
+        ("cores", _or(node.cores)),
+        ("memory", q.mebibytes(node.memory_total)),
+        ("system", node.system or "n/a"),
+        ("kernel", node.kernel or "n/a"),
+        *[(disk.mount, q.of_total(disk.used, disk.total)) for disk in node.disks[:3]],
+    ]
+
+
+def _or(value: int | None) -> str:
+    return "n/a" if value is None else str(value)
+
+
+def _wrapped(said: list[tuple[str, str]], width: int, most: int, pen: Pen) -> list[Line]:
+    lines: list[list[Segment]] = [[]]
+    for label, text in said:
+        item = [
+            Segment(f"{label} ", pen.roles.dim),
+            Segment(text, pen.roles.text),
+            Segment("   ", pen.roles.base),
+        ]
+        if lines[-1] and width_of(lines[-1]) + width_of(item) > width:
+            if len(lines) == most:
+                break
+            lines.append([])
+        lines[-1] += item
+    return [*lines, *[[] for _ in range(most - len(lines))]]

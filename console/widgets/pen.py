@@ -1,0 +1,37 @@
+"""What a line-API widget draws with: the theme's styles and the terminal's characters."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from ..themes import Roles
+from .glyphs import Glyphs
+
+Cell = tuple[Segment, ...]
+
+
+class Pen(NamedTuple):
+    """Styles and characters, passed to everything that draws."""
+
+    roles: Roles
+    glyphs: Glyphs
+
+    def text(self, text: str, width: int, style: Style, *, right: bool = False) -> Cell:
+        """A text cut or padded to exactly `width` cells."""
+        return (Segment(self.fit(text, width, right=right), style),)
+
+    def fit(self, text: str, width: int, *, right: bool = False) -> str:
+        """A text cut, with a mark, or padded to exactly `width` cells."""
+        length = len(text) if text.isascii() else cell_len(text)
+        if length > width:
+            return set_cell_size(text, width - 1) + self.glyphs.ellipsis if width > 0 else ""
+        padding = " " * (width - length)
+        return padding + text if right else text + padding
+
+
+def width_of(segments: Iterable[Segment]) -> int:
+    """Cells that segments take."""
+    return sum(segment.cell_length for segment in segments)

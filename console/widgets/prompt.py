@@ -1,0 +1,43 @@
+"""The line at the foot that takes words: `/` filters as one types, `:` takes a command."""
+
+from textual import events
+from textual.message import Message
+from textual.suggester import SuggestFromList
+from textual.widgets import Input
+
+
+class Prompt(Input):
+    """One line of words, over the key bar; Escape gives it up."""
+
+    DEFAULT_CSS = """
+    Prompt { dock: bottom; height: 1; border: none; padding: 0 1; background: $panel; }
+    Prompt:focus { border: none; background: $panel; }
+    """
+
+    class Left(Message):
+        """Escape was pressed."""
+
+        def __init__(self, prompt: "Prompt") -> None:
+            self.prompt = prompt
+            super().__init__()
+
+    def __init__(self, kind: str, value: str = "", words: tuple[str, ...] = ()) -> None:
+        suggester = SuggestFromList(words, case_sensitive=False) if words else None
+        super().__init__(value, suggester=suggester, id="prompt", select_on_focus=False)
+        self.kind = kind
+        """"/" or ":"."""
+        self.placeholder = {
+            "/": "words that a row must contain; Escape shows all",
+            ":": "a screen or a command; Tab completes, Escape leaves",
+        }[kind]
+
+    def on_key(self, event: events.Key) -> None:
+        """Escape leaves; Tab takes the suggestion."""
+        if event.key == "escape":
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Left(self))
+        elif event.key == "tab" and self.suggester is not None:
+            event.stop()
+            event.prevent_default()
+            self.action_cursor_right()

@@ -1,0 +1,110 @@
+"""The kind `command`: a user's own script, found or refused before anything is started."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmos.agents.errors import SpecError
+from llmos.agents.protocol.jobs import Resources
+from llmos.engine.command.spec import command_request
+from llmos.engine.specs import request, validate
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text("print('hi')\n")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def asked(folder: Path, **tables: Any) -> Any:
+    return request(validate({"kind": "command", **tables}), folder)
+
+
+def test_a_script_runs_where_it_was_typed(folder: Path) -> None:
+    wanted = command_request(
+        ["train.py", "--lr", "1"], resources=Resources(ranks=2, gpus=0), folder=folder
+    )
+    assert wanted.kind == "command"
+    assert wanted.name == "train"
+    assert wanted.resources == Resources(ranks=2, gpus=0)
+    assert wanted.program.arguments == [str(folder / "train.py"), "--lr", "1"]
+    assert wanted.program.folder == str(folder)
+    assert wanted.program.launcher == "torchrun"
+    assert wanted.program.environment == {}
+    assert request(validate(wanted.spec), Path("/")).program == wanted.program
+
+
+def test_a_module_needs_no_file(folder: Path) -> None:
+    wanted = command_request(["-m", "package.train", "-x"], folder=folder)
+    assert wanted.program.arguments == ["-m", "package.train", "-x"]
+    assert wanted.name == "package"
+
+
+@pytest.mark.parametrize("words", [[], ["-m"]])
+def test_without_a_script_it_says_how_it_is_used(words: list[str]) -> None:
+    with pytest.raises(SpecError, match="expected a script after --"):
+        command_request(words)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"command": {"script": "trian.py"}}, r"no such file: .*trian\.py"),
+        ({"command": {"script": "empty"}}, "got a folder"),
+        ({"command": {}}, "missing, expected the path of a script"),
+        ({"command": {"script": "train.py", "module": "train"}}, "got both"),
+        ({"command": {"script": "train.py", "folder": "absent"}}, "no such folder"),
+        (
+            {"command": {"script": "train.py"}, "environment": {"python": "empty"}},
+            "no interpreter that can be started",
+        ),
+        (
+            {"command": {"script": "train.py", "launcher": "plain"}, "resources": {"ranks": 2}},
+            'expected 1 with launcher = "plain", got 2',
+        ),
+        (
+            {"command": {"script": "train.py"}, "environment": {"variables": {"HF_TOKEN": "x"}}},
+            r"\$\.environment\.variables\.HF_TOKEN: looks like a secret",
+        ),
+        (
+            {"command": {"script": "train.py"}, "environment": {"variables": {"A=B": "x"}}},
+            "cannot name a variable",
+        ),
+    ],
+)
+def test_what_cannot_be_started_is_refused(
+    folder: Path, tables: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        asked(folder, **tables)
+
+
+def test_the_interpreter_is_the_shells(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    virtual = folder / "venv" / "bin"
+    virtual.mkdir(parents=True)
+    (virtual / "python").symlink_to(sys.executable)
+    (virtual / "python3").symlink_to(sys.executable)
+    monkeypatch.setenv("VIRTUAL_ENV", str(folder / "venv"))
+    assert asked(folder, command={"script": "train.py"}).program.python == str(virtual / "python")
+    monkeypatch.delenv("VIRTUAL_ENV")
+    monkeypatch.setenv("PATH", str(virtual))
+    assert asked(folder, command={"script": "train.py"}).program.python == str(virtual / "python3")
+    monkeypatch.setenv("PATH", str(folder / "empty"))
+    with pytest.raises(SpecError, match="no python3 on PATH"):
+        asked(folder, command={"script": "train.py"})
+
+
+def test_a_named_interpreter_is_kept(folder: Path) -> None:
+    tables = {"command": {"script": "train.py"}, "environment": {"python": sys.executable}}
+    assert asked(folder, **tables).program.python == sys.executable
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_script_is_refused(folder: Path) -> None:
+    (folder / "train.py").chmod(0)
+    with pytest.raises(SpecError, match="cannot be read"):
+        command_request(["train.py"], folder=folder)

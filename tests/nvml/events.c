@@ -1,0 +1,138 @@
+/* Event sets: each reads the log "events" beside the state file from where its GPUs were added. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "state.h"
+
+enum { MAX_LINE = 128, EVERY_INSTANCE = -1 };
+
+struct event_set {
+  ullong types[MAX_GPUS]; /* a mask; 0: the GPU is not registered */
+  long since[MAX_GPUS];   /* where the log ended when it was */
+  long next;              /* the first line not yet looked at */
+};
+
+static FILE *open_log(void) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s", state_path());
+  char *slash = strrchr(path, '/');
+  size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
+  snprintf(path + folder, sizeof path - folder, "events");
+  return fopen(path, "re");
+}
+
+static long log_end(void) {
+  FILE *log = open_log();
+  if (!log) {
+    return 0;
+  }
+  fseek(log, 0, SEEK_END);
+  long end = ftell(log);
+  fclose(log);
+  return end;
+}
+
+EXPORT Result nvmlEventSetCreate(EventSet *out) {
+  if (!initialised()) {
+    return UNINITIALIZED;
+  }
+  *out = calloc(1, sizeof **out);
+  (*out)->next = log_end();
+  return SUCCESS;
+}
+
+EXPORT Result nvmlEventSetFree(EventSet set) {
+  free(set);
+  return SUCCESS;
+}
+
+EXPORT Result nvmlDeviceRegisterEvents(Device device, ullong types, EventSet set) {
+  ullong supported = 0;
+  Result result = begin(device, __func__);
+  if (result != SUCCESS) {
+    return result;
+  }
+  if (device->instance != WHOLE_GPU || !number_of(device, "event_types", &supported) ||
+      types & ~supported) {
+    return NOT_SUPPORTED;
+  }
+  if (!set->types[device->gpu]) {
+    set->since[device->gpu] = log_end();
+  }
+  set->types[device->gpu] |= types;
+  return SUCCESS;
+}
+
+static bool wanted(EventSet set, long at, const char *line, EventData *out) {
+  int gpu;
+  ullong type, data;
+  if (sscanf(line, "%d %llu %llu", &gpu, &type, &data) != 3 || gpu < 0 || gpu >= MAX_GPUS ||
+      !(set->types[gpu] & type) || at < set->since[gpu]) {
+    return false;
+  }
+  *out = (EventData){state_device(gpu, WHOLE_GPU), type, data, (uint)EVERY_INSTANCE,
+                     (uint)EVERY_INSTANCE};
+  return true;
+}
+
+/* Takes the next event out; a line without its end is still being written. */
+static bool take_event(EventSet set, EventData *out) {
+  char line[MAX_LINE];
+  bool found = false;
+  FILE *log = open_log();
+  if (!log) {
+    return false;
+  }
+  fseek(log, set->next, SEEK_SET);
+  while (!found && fgets(line, sizeof line, log) && strchr(line, '\n')) {
+    found = wanted(set, set->next, line, out);
+    set->next = ftell(log);
+  }
+  fclose(log);
+  return found;
+}
+
+static bool any_lost(EventSet set) {
+  for (int gpu = 0; gpu < MAX_GPUS; gpu++) {
+    if (set->types[gpu] && fault_is(state_device(gpu, WHOLE_GPU), "lost")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static ullong milliseconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (ullong)now.tv_sec * 1000 + (ullong)now.tv_nsec / 1000000;
+}
+
+/* As nvml.h has it, events come first; then GPU_IS_LOST, at once and every time, while one of the
+ * set's GPUs is lost. */
+EXPORT Result nvmlEventSetWait_v2(EventSet set, EventData *out, uint timeout) {
+  ullong end = milliseconds_now() + timeout;
+  for (;;) {
+    Result result = begin_system();
+    if (result != SUCCESS) {
+      return result;
+    }
+    if (take_event(set, out)) {
+      return SUCCESS;
+    }
+    if (any_lost(set)) {
+      return GPU_IS_LOST;
+    }
+    ullong now = milliseconds_now();
+    if (now >= end) {
+      return TIMEOUT;
+    }
+    sleep_ms(end - now < POLL_MS ? (uint)(end - now) : POLL_MS);
+  }
+}
+
+EXPORT Result nvmlEventSetWait(EventSet set, EventData *out, uint timeout) {
+  return nvmlEventSetWait_v2(set, out, timeout);
+}
