@@ -12,7 +12,7 @@ class Action(NamedTuple):
     """One thing a person can do."""
 
     name: str
-    """Of the method `action_NAME` of the screen or the app."""
+    """Of the method `action_NAME` of the screen, or of the app for "app.NAME"."""
 
     keys: str
     """As Textual names them, separated by commas."""
@@ -41,14 +41,15 @@ def _on(*names: str) -> frozenset[str]:
 
 
 ACTIONS: Final = (
-    Action("help", "question_mark,f1", "?", "Help", "What this screen shows, and its keys"),
+    Action("app.help", "question_mark,f1", "?", "Help", "What this screen shows, and its keys"),
     Action("back", "escape,minus", "Esc", "Back", "To the screen before",
            _on("node", "jobs", "job")),
     Action("open", "enter", "Enter", "Open", "Look closer at the row under the cursor",
            _on("fleet", "jobs")),
-    Action("jobs", "2,f2", "2", "Jobs", "Every job and its state", _on("fleet", "node")),
-    Action("fleet", "1", "1", "Fleet", "Every GPU of every node", _on("jobs", "job"), quiet=True),
-    Action("launch", "n", "n", "New job", "Start an example or a script of yours",
+    Action("app.jobs", "2,f2", "2", "Jobs", "Every job and its state", _on("fleet", "node")),
+    Action("app.fleet", "1", "1", "Fleet", "Every GPU of every node", _on("jobs", "job"),
+           quiet=True),
+    Action("app.launch", "n", "n", "New job", "Start an example or a script of yours",
            _on("fleet", "jobs", "node", "job"), changes=True),
     Action("filter", "slash", "/", "Filter", "Show only the rows that contain some words",
            _on("fleet", "node", "jobs")),
@@ -64,14 +65,14 @@ ACTIONS: Final = (
     Action("logs", "l", "l", "Logs", "The log alone, or beside the curves", _on("job")),
     Action("copy", "c", "c", "Copy", "Copy what is under the cursor to the clipboard",
            _on("fleet", "node", "jobs", "job"), quiet=True),
-    Action("faster", "plus,equals_sign", "+", "Faster", "More samples a second, up to 10",
+    Action("app.faster", "plus,equals_sign", "+", "Faster", "More samples a second, up to 10",
            quiet=True),
-    Action("slower", "underscore", "_", "Slower", "Fewer samples a second, down to one in 5 s",
+    Action("app.slower", "underscore", "_", "Slower", "Fewer samples a second, down to one in 5 s",
            quiet=True),
-    Action("theme", "T", "T", "Theme", "The next theme", quiet=True),
-    Action("clock", "z", "z", "UTC/local", "Clocks in UTC or in local time", quiet=True),
-    Action("command", "colon", ":", "Command", "Type the name of a screen or a command"),
-    Action("quit", "q,ctrl+q", "q", "Quit", "Leave; jobs and the agent go on"),
+    Action("app.theme", "T", "T", "Theme", "The next theme", quiet=True),
+    Action("app.clock", "z", "z", "UTC/local", "Clocks in UTC or in local time", quiet=True),
+    Action("app.command", "colon", ":", "Command", "Type the name of a screen or a command"),
+    Action("app.quit", "q,ctrl+q", "q", "Quit", "Leave; jobs and the agent go on"),
 )  # fmt: skip
 
 GRID_KEYS: Final = (
@@ -110,5 +111,5 @@ def _binding(action: Action) -> Binding:
         action.title,
         show=False,
         tooltip=action.tooltip,
-        id=action.name,
+        id=action.name.removeprefix("app."),
     )

@@ -14,14 +14,19 @@ from .actions import app_bindings
 from .feed import Feed
 from .messages import EventHappened, LinkChanged, LogArrived, MetricsArrived
 from .picture import Picture
+from .repaint import exact
 from .screens.fleet import FleetScreen
 from .screens.live import LiveScreen
 from .settings import Settings
 from .view import View
+from .widgets.glyphs import glyphs
 from .widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+
+    from rich.console import RenderableType
+    from textual.screen import Screen
 
     from ..agents.fleet.address import Address
     from ..agents.fleet.client import Client
@@ -63,11 +68,16 @@ class ConsoleApp(App[int]):
             address, own, self.settings.interval, self.post_message, picture=self._picture
         )
         self.view = View(self.feed, self.settings)
+        self.set_class(glyphs().name == "ascii", "-ascii")
         for theme in themes.themes():
             self.register_theme(theme)
         self.theme = self.settings.theme if self.settings.theme in themes.NAMES else themes.DEFAULT
         if self._picture is not None:
             self._picture.load(self.feed.store)
+
+    def _display(self, screen: "Screen[Any]", renderable: "RenderableType | None") -> None:
+        """Send the terminal what changed and no more."""
+        super()._display(screen, exact(renderable))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What our style sheets use, whatever theme is set."""

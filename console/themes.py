@@ -7,7 +7,7 @@ import difflib
 import math
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -26,7 +26,7 @@ DEFAULT = "dark"
 RAMP_STEPS = 32
 
 FOLDER = Path(__file__).resolve().parent.parent / "themes"
-STYLE_SHEETS = [FOLDER / "console.tcss"]
+STYLE_SHEETS: list[str | PurePath] = [FOLDER / "console.tcss"]
 """What an app sets as its `CSS_PATH`."""
 
 Depth = Literal["full", "few"]

@@ -42,7 +42,7 @@ class Progress:
         self._held: dict[str, Value] | None = None
 
     def metric(self, step: int, steps: int | None = None, **values: Value) -> None:
-        """Numbers of one step: `loss`, `tokens` and `dt` (seconds) of this step, and so on."""
+        """Numbers of one step: `loss`, `tokens` of all ranks, `dt` in seconds, and so on."""
         line: dict[str, Value] = {"what": "metric", "t": time.time(), "step": step}
         if steps is not None:
             line["steps"] = steps

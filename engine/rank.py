@@ -14,6 +14,7 @@ import os
 import runpy
 import signal
 import sys
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from types import CodeType, ModuleType, TracebackType
 from typing import List, Optional, Type  # noqa: UP035 - the program's python may be an old one
@@ -41,8 +42,11 @@ def main() -> None:
 def write_to_log(folder: str, rank: str) -> None:
     """From here on standard output and error go to the rank's own file, whole lines at a time."""
     path = os.path.join(folder, "rank-%s.log" % rank)  # noqa: UP031
-    os.makedirs(folder, exist_ok=True)
-    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as error:
+        sys.exit("rank %s cannot write its log %s: %s" % (rank, path, error.strerror))  # noqa: UP031
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
@@ -51,10 +55,8 @@ def write_to_log(folder: str, rank: str) -> None:
 
 def allow_tracing() -> None:
     """Lets any process of the same user read this one's stacks, where the kernel asks for it."""
-    try:
+    with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0)
-    except (OSError, AttributeError):
-        pass
 
 
 def become(arguments: List[str]) -> None:  # noqa: UP006

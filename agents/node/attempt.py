@@ -38,6 +38,7 @@ class Attempt:
         self._pid: int | None = None
         self._pidfd: int | None = None
         self._version: tuple[int, int] | None = None
+        self._stop_asked = False
         self._found = time.monotonic()
 
     def start(self) -> None:
@@ -62,29 +63,29 @@ class Attempt:
             )
             self._watch(os.pidfd_open(self._pid))
         except OSError as error:
+            if self._pid is not None:
+                os.kill(self._pid, signal.SIGTERM)
             raise LaunchError(f"cannot start a process: {error.strerror}") from error
 
-    def look(self) -> bool:
-        """Read the state; whether it is a new one."""
+    def look(self) -> None:
+        """Read the state, if there is a newer one."""
         try:
             found = self.folder.state.stat()
         except OSError:
             self.gone = self.gone or self._never_came()
-            return False
+            return
         version = (found.st_ino, found.st_mtime_ns)
-        if version == self._version:
-            return False
-        state = self.folder.read_state()
+        state = self.folder.read_state() if version != self._version else None
         if state is None:
-            return False
+            return
         self._version = version
         self.state = state
         if self._pidfd is None and not self.gone:
             self._find(state)
-        return True
 
     def stop(self) -> None:
-        """Ask the shim to stop the task."""
+        """Ask the shim to stop the task; one that is not found yet, when it is."""
+        self._stop_asked = True
         if self._pidfd is not None and not self.gone:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
@@ -132,6 +133,8 @@ class Attempt:
 
     def _watch(self, pidfd: int) -> None:
         self._pidfd = pidfd
+        if self._stop_asked:
+            self.stop()
         asyncio.get_running_loop().add_reader(pidfd, self._ended)
 
     def _ended(self) -> None:

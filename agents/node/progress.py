@@ -26,6 +26,7 @@ TEXT_LIMIT: Final = 512
 CHUNK: Final = 2**20
 
 Value = float | int | str | None
+_VALUES: Final = (float, int, str, type(None))
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ def _decode(line: bytes) -> object:
 def _metric(said: dict[str, Any]) -> Metric:
     values = {}
     for name, value in said.items():
-        if name != "what" and isinstance(value, int | float | str | None):
+        if name != "what" and isinstance(value, _VALUES):
             values[_text(name)] = _value(value)
         if len(values) == VALUE_LIMIT:
             break
@@ -122,19 +123,20 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Line]]] = {
 def _text(value: object, limit: int = TEXT_LIMIT) -> str:
     if not isinstance(value, str):
         raise ValueError("not a text")
+    if len(value) <= limit and value.isascii():
+        return value
     return value[:limit].encode("utf-8", "replace").decode()
 
 
 def _value(value: object) -> Value:
     """A value that every encoding of ours can carry."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if value is None or isinstance(value, str):
         return None if value is None else _text(value)
-    if not isinstance(value, int | float):
+    if not isinstance(value, int):
         raise ValueError("neither number nor text")
-    if isinstance(value, int) and abs(value) < 2**63:
-        return int(value)
-    number = float(value)
-    return number if math.isfinite(number) else None
+    return int(value) if abs(value) < 2**63 else float(value)
 
 
 class Tail:

@@ -1,5 +1,7 @@
 """The curves of an attempt, from the lines that its ranks wrote, thinned so that spikes stay."""
 
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from ..protocol.jobs import Curve
@@ -9,8 +11,14 @@ from .taskfolder import TaskFolder
 NOT_CURVES: Final = frozenset({"t", "step", "steps"})
 """Where a point stands, not what it says."""
 
+_VALUE: Final = attrgetter("value")
+
 CURVE_LIMIT: Final = 256
 """Curves of one rank; figures with further names are left out."""
+
+
+ROOM: Final = 16
+"""How many times the wanted points a curve may hold before it is thinned again."""
 
 
 class Point(NamedTuple):
@@ -22,64 +30,38 @@ class Point(NamedTuple):
     value: float
 
 
-class Bucket(NamedTuple):
-    """Neighbouring points, by their extremes."""
-
-    low: Point
-    high: Point
-
-    def merged(self, other: "Bucket") -> "Bucket":
-        """Both as one."""
-        return Bucket(
-            min(self.low, other.low, key=lambda point: point.value),
-            max(self.high, other.high, key=lambda point: point.value),
-        )
-
-
 class Thinned:
     """Keeps at most `limit` points of a curve of any length, in bounded memory.
 
-    Neighbours are merged into buckets that keep their lowest and highest point; when there are too
-    many, every two buckets become one and new ones hold twice as much. The newest point is kept.
+    The curve is cut into stretches of equally many points, and of each the lowest and the highest
+    are kept. The newest point is kept, too.
     """
 
     def __init__(self, limit: int) -> None:
-        self._most = max(2, (limit - 1) // 2)
-        self._buckets: list[Bucket] = []
-        self._width = 1
-        self._in_last = 0
+        self._limit = limit
+        self._points: list[Point] = []
         self._count = 0
-        self._newest: Point | None = None
 
     def add(self, step: float | None, time: float | None, value: float) -> None:
         """A further point, later than those before it."""
-        point = Point(self._count, step, time, value)
+        self._points.append(Point(self._count, step, time, value))
         self._count += 1
-        self._newest = point
-        bucket = Bucket(point, point)
-        if self._buckets and self._in_last < self._width:
-            self._buckets[-1] = self._buckets[-1].merged(bucket)
-            self._in_last += 1
-            return
-        if len(self._buckets) >= self._most:
-            self._halve()
-        self._buckets.append(bucket)
-        self._in_last = 1
-
-    def _halve(self) -> None:
-        pairs = zip(self._buckets[::2], self._buckets[1::2], strict=False)
-        halved = [first.merged(second) for first, second in pairs]
-        if len(self._buckets) % 2:
-            halved.append(self._buckets[-1])
-        self._buckets = halved
-        self._width *= 2
+        if len(self._points) > ROOM * self._limit:
+            self._points = self.points()
 
     def points(self) -> list[Point]:
         """What is left of the curve, in order."""
-        kept = {point.order: point for bucket in self._buckets for point in bucket}
-        if self._newest is not None:
-            kept[self._newest.order] = self._newest
-        return [kept[order] for order in sorted(kept)]
+        if len(self._points) <= self._limit:
+            return self._points
+        width = -(-self._count // max(1, (self._limit - 1) // 2))
+        kept = []
+        for _, stretch in groupby(self._points, key=lambda point: point.order // width):
+            points = list(stretch)
+            low, high = min(points, key=_VALUE), max(points, key=_VALUE)
+            kept += [low] if low is high else sorted((low, high))
+        if kept[-1] is not self._points[-1]:
+            kept.append(self._points[-1])
+        return kept
 
 
 def curves(folder: TaskFolder, attempt: int, points: int, rank: int = 0) -> list[Curve]:
@@ -119,4 +101,4 @@ def _curve(name: str, rank: int, attempt: int, points: list[Point]) -> Curve:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, (int, float)) else None

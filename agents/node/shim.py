@@ -248,7 +248,8 @@ class Shim:
             if status is not None:
                 descent.send(status.process, signal.SIGTERM)
         if not self._state.ranks and self._launcher is not None:
-            self._launcher.send_signal(signal.SIGTERM)
+            # Popen's own way to signal would reap it; we have not, so the pid is still its own.
+            os.kill(self._launcher.pid, signal.SIGTERM)
         self._save()
 
     def _keep_deadline(self, order: TaskOrder) -> None:
@@ -257,7 +258,7 @@ class Shim:
         spare = []
         if not self._killed and self._launcher and order.request.program.launcher != "plain":
             spare = [self._launcher.pid]
-        descent.kill_below(self._state.shim, spare)
+        self._say_who_stays(descent.kill_below(self._state.shim, spare))
         self._killed = True
         self._deadline = time.monotonic() + LAUNCHER_PATIENCE
 
@@ -265,11 +266,17 @@ class Shim:
         """Whoever outlives the launcher is killed; a task has ended when nothing of it is left."""
         while left := descent.kill_below(self._state.shim):
             self._reap()
-            cause = f"killed; pid {left[0].process.pid} does not end (state {left[0].state})"
-            if cause != self._state.cause:
-                self._state.cause = cause
-                self._save()
+            self._say_who_stays(left)
         self._reap()
+
+    def _say_who_stays(self, left: list[descent.Status]) -> None:
+        """A process in the hands of a driver cannot be killed; the task is not over before it."""
+        if not left:
+            return
+        cause = f"killed; pid {left[0].process.pid} does not end (state {left[0].state})"
+        if cause != self._state.cause:
+            self._state.cause = cause
+            self._save()
 
     def _conclude(self, order: TaskOrder) -> None:
         self._complete_exit_codes()
@@ -308,7 +315,9 @@ class Shim:
         return self._state.ranks[-1]
 
     def _describe_failure(self, rank: RankState) -> str:
-        said = last_line(self._folder.log(rank.rank)) or last_line(self._folder.shim_log)
+        said = last_line(self._folder.log(rank.rank))
+        if said is None and self._launcher is not None and self._launcher.pid == rank.pid:
+            said = last_line(self._folder.shim_log)
         moment = time.gmtime(self._first_time or time.time())
         what = f"{how_it_ended(rank.exit_code)}: {said or 'it printed nothing'}"
         clock = time.strftime("%Y-%m-%d %H:%M:%SZ", moment)

@@ -135,10 +135,11 @@ class Supervisor:
             record.artifacts |= self._jobs[job].follower.artifacts
         return record
 
-    def series(self, job: str, points: int = 500, rank: int = 0) -> Sequence[Curve]:
+    async def series(self, job: str, points: int = 500, rank: int = 0) -> Sequence[Curve]:
         """The curves of a job's present attempt, each with at most `points` points."""
         attempt = self._summary(job, rank).attempt
-        return curves(self._folder(job, attempt), attempt, min(points, MOST_POINTS), rank)
+        folder = self._folder(job, attempt)
+        return await asyncio.to_thread(curves, folder, attempt, min(points, MOST_POINTS), rank)
 
     def logs(
         self, job: str, rank: int | None = None, offset: int | None = None, lines: int = 200
@@ -246,7 +247,8 @@ class Supervisor:
     async def _look(self) -> None:
         self._ledger.try_again()
         for job in list(self._jobs.values()):
-            if job.attempt.look() and job.attempt.state is not None:
+            job.attempt.look()
+            if job.attempt.state is not None:
                 self._take(job, job.attempt.state)
             self._tell(job)
             if job.attempt.gone:
@@ -350,7 +352,8 @@ class Supervisor:
                 continue
             summary.attempt = found.attempt
             folder = self._folder(found.job, found.attempt)
-            self._jobs[summary.id] = Job(summary, found, self._wake.set, folder)
+            job = self._jobs[summary.id] = Job(summary, found, self._wake.set, folder)
+            job.attempt.look()
         self._wake.set()
 
     def _folder(self, job: str, attempt: int) -> TaskFolder:

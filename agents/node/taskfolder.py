@@ -1,5 +1,6 @@
 """The task folder: everything one attempt of a job writes on its node, and the names in it."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -82,13 +83,12 @@ class TaskFolder(msgspec.Struct, frozen=True):
 
     def remove_created(self) -> None:
         """Take back what `create` made."""
-        for path in (self.order, self.spec):
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.order.unlink(missing_ok=True)
+            self.spec.unlink(missing_ok=True)
         for path in (self.path / "logs", self.path / "progress", self.path, self.path.parent):
-            try:
+            with contextlib.suppress(OSError):
                 path.rmdir()
-            except OSError:
-                continue
 
     def read_order(self) -> TaskOrder | None:
         """The order, None where there is none that can be read."""

@@ -85,7 +85,7 @@ class Device:
             values = getter.read(self.ask)
         except pynvml.NVMLError_GpuIsLost:
             raise
-        except pynvml.NVMLError:
+        except (pynvml.NVMLError, UnicodeDecodeError):
             values = [None] * len(getter.fields)
         self.facts.update(zip(getter.fields, values, strict=True))
 

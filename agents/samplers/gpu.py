@@ -75,8 +75,8 @@ class Gpu:
         if self.watch.waited(now) > DEADLINE:
             return "hung"
         began = self._began
-        seconds = self.seconds if began is None else now - began
-        if self._condition in (None, "ok") and (seconds or 0.0) > SLOW:
+        under_way = 0.0 if began is None else now - began
+        if self._condition in (None, "ok") and max(self.seconds or 0.0, under_way) > SLOW:
             return "slow"
         return self._condition
 
@@ -111,8 +111,12 @@ class Gpu:
             self.seconds = ended - began
             self._condition, self.message, self._began = "ok", None, None
             self._catch_up(ended, ended + max(EXTRAS_BUDGET, self.seconds))
+        except pynvml.NVMLError_GpuIsLost:
+            self._fail("lost", "the GPU is lost: drain the node, then reset the GPU or reboot")
         except pynvml.NVMLError as error:
-            self._fail(error)
+            self._fail("failed", advice(error))
+        except Exception as error:  # a thread that ends would leave its last figures standing
+            self._fail("failed", f"{type(error).__name__}: {error}")
         finally:
             self.watch.asked = self._began = None
 
@@ -133,14 +137,8 @@ class Gpu:
             with contextlib.suppress(pynvml.NVMLError):
                 self.device.ask(pynvml.nvmlDeviceRegisterEvents, EVENTS, self._event_set)
 
-    def _fail(self, error: pynvml.NVMLError) -> None:
-        lost = error.value == pynvml.NVML_ERROR_GPU_IS_LOST
-        self._condition = "lost" if lost else "failed"
-        self.message = (
-            "the GPU is lost: drain the node, then reset the GPU or reboot"
-            if lost
-            else advice(error)
-        )
+    def _fail(self, condition: str, message: str) -> None:
+        self._condition, self.message = condition, message
         self.device.handle = None
         self._pending.clear()
         for device in (self.device, *self.instances):
@@ -167,6 +165,7 @@ class Gpu:
             self._facts_due = now + FACTS_INTERVAL
             self._pending.extend(partial(self.device.learn, fact) for fact in gpu_facts.FACTS)
             self._pending.append(self._find_instances)
+            self._pending.extend([self.device.take_turn] * len(gpu_figures.BY_TURNS))
         if now >= self._extras_due:
             self._extras_due = now + EXTRAS_INTERVAL
             self._pending.append(self.device.take_turn)
@@ -183,8 +182,13 @@ class Gpu:
         known = {instance.facts.get("uuid"): instance for instance in self.instances}
         handles = self._instance_handles() if self.device.facts.get("mig") else []
         found = [self._instance(handle, known) for handle in handles]
+        self._pending.append(partial(self._adopt, found))
+
+    def _adopt(self, found: list[Device]) -> None:
+        """Show the instances once all is known of them."""
         if found != self.instances:
             self.device.retry_unsupported()
+            self._extras_due = 0.0
         self.instances = found
 
     def _instance_handles(self) -> list[Any]:

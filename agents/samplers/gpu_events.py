@@ -108,7 +108,11 @@ class GpuEvents:
             severity=severity,
             number=number,
         )
-        self._on_event(event)
+        try:
+            self._on_event(event)
+        except Exception as error:  # as when the agent ends; the figures matter more
+            self.collector.state = "failed"
+            self.collector.message = f"telling {what}: {type(error).__name__}: {error}"
 
 
 def _same(handle: Any, other: Any) -> bool:

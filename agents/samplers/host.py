@@ -10,6 +10,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterable
+from time import monotonic
 from typing import Final
 
 from ..protocol.facts import Collector, Detail, DiskRate, NetworkRate, NodeFacts
@@ -25,6 +26,9 @@ BYTES_IN_KIB: Final = 1024
 
 LOOK_INTERVAL: Final = 30.0
 """Seconds between two looks at the mounts and for new devices."""
+
+LEAST_SECONDS: Final = 0.05
+"""Between two readings of counters: over less, rates are noise."""
 
 LEAST_TICKS: Final = 2
 """Fewer ticks of the clock make no percentage."""
@@ -52,13 +56,14 @@ class HostSampler:
         self._disk_names = self._interface_names = frozenset[str]()
         self._speeds: dict[str, int | None] = {}
         self._other_gpus = other_gpus()
+        self._count()
         threading.Thread(target=self._run, name="host", daemon=True).start()
 
     def sample(self, reading: Reading) -> None:
-        """Add load, use and rates; a rate is absent until the second sample."""
+        """Add load, use and rates; rates are since the last sample, at first since the start."""
         node = reading.node
-        for each in (self._processors, self._disks, self._networks):
-            each.read()
+        if monotonic() - self._counted >= LEAST_SECONDS:
+            self._count()
         node["cpu"] = _busy(self._processors.differences().get("cpu"))
         node["load"] = os.getloadavg()[0]
         memory = self._memory_figures()
@@ -104,6 +109,11 @@ class HostSampler:
             counted.close()
         for file in (self._memory, *self._pressures.values()):
             file.close()
+
+    def _count(self) -> None:
+        self._counted = monotonic()
+        for counted in (self._processors, self._disks, self._networks):
+            counted.read()
 
     def _run(self) -> None:
         """What may be slow: a link's speed waits for the network's lock, a dead disk for ever."""

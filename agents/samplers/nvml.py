@@ -127,17 +127,17 @@ class NvmlSampler:
 
     def _open(self) -> int | None:
         """The number of GPUs; None if the driver cannot be used now."""
-        from . import driver  # imports pynvml, for which the agent's start shall not wait
-
         self._opening = monotonic()
         try:
+            from . import driver  # imports pynvml, for which the agent's start shall not wait
+
             gpus = driver.open_driver()
-        except driver.DriverUnusable as unusable:
-            self._unusable = unusable.state, str(unusable)
+            self._versions = driver.versions()
+        except Exception as error:  # DriverUnusable has a state; pynvml itself may be missing
+            self._unusable = getattr(error, "state", "failed"), str(error)
             return None
         finally:
             self._opening = None
-        self._versions = driver.versions()
         self._unusable = None if gpus else ("absent", "the driver finds no GPU")
         return gpus
 

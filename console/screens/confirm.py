@@ -20,7 +20,7 @@ class ConfirmScreen(ModalScreen[str | None]):
     ]
 
     DEFAULT_CSS = """
-    ConfirmScreen .dialogue { min-width: 40; }
+    ConfirmScreen .dialogue { min-width: 40; width: auto; max-width: 90%; }
     ConfirmScreen .answers { height: auto; width: auto; margin-top: 1; }
     ConfirmScreen Button { margin-right: 2; min-width: 10; }
     """

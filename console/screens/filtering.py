@@ -1,14 +1,14 @@
 """The `/` line of a screen with grids: rows without the words are hidden as one types."""
 
-from textual.widget import Widget
 from textual.widgets import Input
 
 from ..widgets.grid import Grid
 from ..widgets.prompt import Prompt
+from .live import LiveScreen
 
 
-class Filtering(Widget):
-    """Mixed into a screen with one or more grids."""
+class Filtering(LiveScreen):
+    """A screen with one or more grids."""
 
     def action_filter(self) -> None:
         """Open the line."""
@@ -36,7 +36,7 @@ class Filtering(Widget):
 
     def _filtered_grid(self) -> Grid:
         """The grid that has or had the focus, else the first."""
-        focused = self.screen.focused
+        focused = self.focused
         return focused if isinstance(focused, Grid) else self.query(Grid).first()
 
     def _close(self, prompt: Prompt) -> None:

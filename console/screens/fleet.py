@@ -14,22 +14,24 @@ from ..actions import bindings
 from ..tables.gpus import GpuTable
 from ..tables.nodes import NodeTable
 from ..widgets.grid import Grid
-from ..widgets.heatcells import Mark
+from ..widgets.heatcells import MARK_OF_STATE
 from ..widgets.heatmap import HeatMap
 from ..widgets.jobstrip import JobStrip
 from ..widgets.totals import Totals
 from .filtering import Filtering
-from .live import LiveScreen
 from .plots import FLEET_GPU_PLOTS, FLEET_HOST_PLOTS, HistoryPlots
 
 MAP_LINES: Final = 4
 """Of the heat map at the most: the grid below it says the same with figures."""
 
+UNKNOWN_STATE: Final = 255
+"""In place of a state that was never heard."""
+
 PLOT_LINES: Final = 7
 """With fewer lines than these a plot tells nothing, and the grid takes the room."""
 
 
-class FleetScreen(Filtering, LiveScreen):
+class FleetScreen(Filtering):
     """Totals, a map, and a row for each GPU; for each node where there is no GPU."""
 
     KIND = "fleet"
@@ -66,6 +68,7 @@ class FleetScreen(Filtering, LiveScreen):
     def paint(self) -> None:
         """Show the present."""
         self._choose_rows()
+        self.console_app.feed.show(self.interest())
         self.query_one(Totals).repaint()
         self.query_one(JobStrip).repaint()
         self._paint_map()
@@ -126,13 +129,12 @@ class FleetScreen(Filtering, LiveScreen):
             self._nodes_shown = nodes
             store = self.view.store
             self.query_one("#grid", Grid).set_table(NodeTable(store) if nodes else GpuTable(store))
-            self.console_app.feed.show(self.interest())
 
     def _paint_map(self) -> None:
         store = self.view.store
         if store.gpus.rows:
-            states = np.nan_to_num(store.gpus["state"], nan=0).astype(np.uint8)
-            marks = np.where(states > 0, np.uint8(Mark.BAD), np.uint8(Mark.NONE))
+            states = np.nan_to_num(store.gpus["state"], nan=UNKNOWN_STATE).astype(np.uint8)
+            marks = MARK_OF_STATE[states]
             figures, name = store.gpus["utilization"] / 100, "MAP"
         else:
             cores = [detail.cores for detail in store.details.values()][:1]

@@ -16,13 +16,12 @@ from ..messages import LogArrived, MetricsArrived
 from ..widgets.jobsummary import JobSummaryLines
 from ..widgets.plot import LinePlot
 from .jobactions import JobActions
-from .live import LiveScreen
 
 LOG_LINES = 5000
 TAIL_LINES = 500
 
 
-class JobScreen(JobActions, LiveScreen):
+class JobScreen(JobActions):
     """Its state, its curves, the tail of its log."""
 
     KIND = "job"

@@ -1,13 +1,12 @@
 """What a person does to a job, from every screen that shows one: stop and restart."""
 
-from textual.widget import Widget
-
 from ...agents.protocol.jobs import ENDED, JobSummary
 from .confirm import ConfirmScreen
+from .live import LiveScreen
 
 
-class JobActions(Widget):
-    """Mixed into a screen that knows which job is meant."""
+class JobActions(LiveScreen):
+    """A screen that knows which job is meant."""
 
     def chosen_job(self) -> JobSummary | None:
         """The job that is meant, for the screen to give."""
@@ -31,10 +30,7 @@ class JobActions(Widget):
             self._ask(f"Restart job {job.id} ({job.name}): {again}?", "restart", job)
 
     def _ask(self, question: str, verb: str, job: JobSummary) -> None:
-        from ..app import ConsoleApp
-
-        app = self.app
-        assert isinstance(app, ConsoleApp)  # noqa: S101 - the screens of no other app
+        app = self.console_app
         if app.readonly:
             app.notify("this console is read-only", severity="warning")
             return

@@ -12,10 +12,9 @@ from ..tables.jobs import JobTable
 from ..widgets.grid import Grid
 from .filtering import Filtering
 from .jobactions import JobActions
-from .live import LiveScreen
 
 
-class JobsScreen(JobActions, Filtering, LiveScreen):
+class JobsScreen(JobActions, Filtering):
     """A row for each job."""
 
     KIND = "jobs"

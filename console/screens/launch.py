@@ -87,7 +87,7 @@ def submit_words(app: "ConsoleApp", words: list[str], over: LaunchScreen | None 
 
 def request_of(words: list[str]) -> JobRequest:
     """The job that `llmos run WORDS` asks for. Raises LlmosError."""
-    from ..cli.requests import request_from_words
+    from ..requests import request_from_words
 
     return request_from_words(words, Path.cwd())
 

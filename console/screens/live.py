@@ -80,7 +80,7 @@ class LiveScreen(Screen[None]):
 
     def action_press(self, name: str) -> None:
         """A click in the key bar."""
-        self.call_later(self.run_action, _reachable(self, name))
+        self.call_later(self.run_action, name if "." in name else f"screen.{name}")
 
     def action_back(self) -> None:
         """To the screen before."""
@@ -89,11 +89,3 @@ class LiveScreen(Screen[None]):
     def _follow(self) -> None:
         if self.is_current:
             self.repaint()
-
-
-def _reachable(screen: LiveScreen, name: str) -> str:
-    """The action's method belongs to the screen, the focused widget or the app."""
-    for owner, prefix in ((screen, "screen."), (screen.focused, "focused.")):
-        if owner is not None and hasattr(owner, f"action_{name}"):
-            return prefix + name
-    return "app." + name

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 import numpy as np
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.css.scalar import Scalar
 from textual.widget import Widget
 from textual.widgets import Label
 
@@ -19,13 +20,17 @@ from ..widgets.grid import Grid
 from ..widgets.heatmap import HeatMap
 from .confirm import ConfirmScreen
 from .filtering import Filtering
-from .live import LiveScreen
 from .plots import FLEET_HOST_PLOTS, HistoryPlots, gpu_plots
 
 SIGNALS: Final = {"y": 15, "9": 9}
 
+HEADING_AND_KEYS: Final = 2
+LEAST_PROCESSES: Final = 4
+LEAST_PLOT: Final = 5
+"""Lines."""
 
-class NodeScreen(Filtering, LiveScreen):
+
+class NodeScreen(Filtering):
     """Its GPUs, the history of the one under the cursor, cores, and processes."""
 
     KIND = "node"
@@ -33,12 +38,10 @@ class NodeScreen(Filtering, LiveScreen):
 
     DEFAULT_CSS = """
     NodeScreen Grid { margin: 0 1; }
-    NodeScreen #gpus { height: auto; max-height: 40%; }
-    NodeScreen #processes { height: 1fr; min-height: 4; }
+    NodeScreen #processes { height: 1fr; }
     NodeScreen #coreline { height: auto; margin: 0 1; }
     NodeScreen #corename { width: 7; color: $title; text-style: bold; }
     NodeScreen #cores { width: 1fr; height: 1; }
-    NodeScreen HistoryPlots { height: 2fr; min-height: 5; }
     """
 
     def __init__(self, slot: int, row: int | None = None) -> None:
@@ -82,7 +85,7 @@ class NodeScreen(Filtering, LiveScreen):
         """Show the present."""
         grid = self.query_one("#gpus", Grid)
         grid.update()
-        grid.styles.height = grid.lines_wanted
+        self._share_lines(grid)
         facts = self.query_one(FactLines)
         facts.row = grid.cursor
         facts.repaint()
@@ -135,6 +138,20 @@ class NodeScreen(Filtering, LiveScreen):
     def _chosen_process(self) -> Process | None:
         grid = self.query_one("#processes", Grid)
         return None if grid.cursor is None else self._processes.process(grid.cursor)
+
+    def _share_lines(self, gpus: Grid) -> None:
+        """Some lines for the processes, then the GPUs, then plots where enough is left."""
+        fixed = sum(self.query_one(name).outer_size.height for name in ("#facts", "#coreline"))
+        free = self.size.height - fixed - HEADING_AND_KEYS
+        processes = min(max(self._processes.count + 1, LEAST_PROCESSES), max(free // 4, 3))
+        wanted = gpus.lines_wanted if gpus.display else 0
+        rows = min(wanted, free - processes)
+        left = free - processes - rows
+        plots = self.query_one(HistoryPlots)
+        plots.display = left >= LEAST_PLOT
+        for widget, lines in ((gpus, rows), (plots, left)):
+            if widget.display and widget.styles.height != Scalar.from_number(lines):
+                widget.styles.height = lines
 
     def _paint_plots(self, row: int | None) -> None:
         table = self.query_one("#gpus", Grid).table

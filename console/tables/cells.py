@@ -1,6 +1,7 @@
 """How a figure becomes a cell: makers of `Column.paint`."""
 
 from collections.abc import Callable
+from typing import Final
 
 from rich.segment import Segment
 
@@ -82,38 +83,40 @@ def trend(key: str, high: float = 100.0) -> Paint:
     return paint
 
 
-def gpu_state(row: Row, width: int, pen: Pen) -> Cell:
-    """A mark, and the word where it is not ok."""
-    state = row.get("state")
+_STATES: Final = {
+    "lost": ("lost", "bad", "bad"),
+    "hung": ("hung", "bad", "bad"),
+    "slow": ("slow", "warn", "warn"),
+    "failed": ("failed", "bad", "bad"),
+}
+"""State of a GPU → the word, the glyph and the role it is shown with."""
+
+_THROTTLED: Final = (
+    (0b0110_0100, ("slowed", "bad", "bad")),
+    (0b0001_0000, ("hot", "warn", "warn")),
+    (0b0000_0010, ("capped", "ok", "ok")),
+)
+"""Throttle reasons, the worst first: hardware slowdown, hardware thermal or power brake; software
+thermal slowdown; the power cap, which is usual under load."""
+
+
+def gpu_state_look(row: Row) -> tuple[str, str, str]:
+    """The word, the glyph and the role for how a GPU does."""
+    state, busy = row.get("state"), row.get("utilization")
     if not known(state):
-        return pen.text(f"{pen.glyphs.unknown} no data", width, pen.roles.faint)
+        return "no data", "unknown", "faint"
     word = GPU_STATES[int(state or 0)]
-    if word == "ok":
-        return _throttle_state(row, width, pen)
-    role, mark = _STATES.get(word, ("bad", "bad"))
-    return pen.text(f"{getattr(pen.glyphs, mark)} {word}", width, getattr(pen.roles, role))
-
-
-_STATES = {"slow": ("warn", "warn"), "lost": ("bad", "bad"), "hung": ("bad", "bad")}
-
-_HOT = 0b0110_0100
-"""Throttle reasons that tell of trouble: hardware slowdown, hardware thermal, power brake."""
-_WARM = 0b0001_0000
-"""Software thermal slowdown."""
-_CAPPED = 0b0000_0010
-"""The power cap: usual under load."""
-
-
-def _throttle_state(row: Row, width: int, pen: Pen) -> Cell:
+    if word != "ok":
+        return _STATES[word]
     bits = row.get("throttle")
     reasons = int(bits) if known(bits) and bits is not None else 0
-    if reasons & _HOT:
-        return pen.text(f"{pen.glyphs.bad} slowed", width, pen.roles.bad)
-    if reasons & _WARM:
-        return pen.text(f"{pen.glyphs.warn} hot", width, pen.roles.warn)
-    if reasons & _CAPPED:
-        return pen.text(f"{pen.glyphs.ok} capped", width, pen.roles.ok)
-    busy = row.get("utilization")
-    if known(busy) and busy == 0:
-        return pen.text(f"{pen.glyphs.idle} idle", width, pen.roles.idle)
-    return pen.text(f"{pen.glyphs.ok} ok", width, pen.roles.ok)
+    for mask, look in _THROTTLED:
+        if reasons & mask:
+            return look
+    return ("idle", "idle", "idle") if busy == 0 else ("ok", "ok", "ok")
+
+
+def gpu_state(row: Row, width: int, pen: Pen) -> Cell:
+    """A mark and a word for how a GPU does."""
+    word, glyph, role = gpu_state_look(row)
+    return pen.text(f"{getattr(pen.glyphs, glyph)} {word}", width, getattr(pen.roles, role))

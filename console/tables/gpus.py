@@ -10,7 +10,7 @@ from ...agents.protocol.facts import GpuFacts
 from ...agents.protocol.jobs import ENDED
 from .. import quantities as q
 from ..widgets.grid import Column, Row, Rows
-from .cells import figure, gauge, gpu_state, heat, trend, words
+from .cells import figure, gauge, gpu_state, gpu_state_look, heat, trend, words
 
 TREND_SAMPLES: Final = 60
 
@@ -141,8 +141,7 @@ class GpuTable:
 
     def _described(self, row: int) -> str:
         values = self.rows([row])[0]
-        state = values["state"]
-        word = "" if not q.known(state) else ("ok", "lost", "hung", "slow", "failed")[int(state)]
+        word, _, _ = gpu_state_look(values)
         said = (values["node"], values["label"], values["model"], values["job"], word)
         return " ".join(str(part) for part in said).lower()
 

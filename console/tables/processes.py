@@ -39,6 +39,11 @@ class ProcessTable:
         self._processes = processes
         self._now = now
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._processes)
+
     def process(self, row: int) -> Process | None:
         """The process of a row."""
         return self._processes[row] if row < len(self._processes) else None

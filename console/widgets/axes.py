@@ -128,12 +128,17 @@ def time_step(span: float, count: int) -> float:
 
 
 def age_text(seconds: float) -> str:
-    """How long ago: `now`, `-30s`, `-5m`, `-2h`, `-3d`."""
+    """How long ago, in at most two units: `now`, `-30s`, `-4m30s`, `-2h`, `-3d12h`."""
     if seconds < 1e-9:
         return "now"
-    for size, unit in ((DAY, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size and seconds % size == 0:
-            return f"-{seconds / size:.0f}{unit}"
+    for size, unit, part, part_unit in (
+        (DAY, "d", 3600, "h"),
+        (3600, "h", 60, "m"),
+        (60, "m", 1, "s"),
+    ):
+        if seconds >= size:
+            whole, rest = divmod(round(seconds), size)
+            return f"-{whole}{unit}" + (f"{rest // part}{part_unit}" if rest >= part else "")
     return f"-{compact(seconds)}s"
 
 

@@ -1,4 +1,4 @@
-"""What a GPU is, in two lines under the grid: the figures that stand still."""
+"""What a GPU and its host are, in three lines under the grid: the figures that stand still."""
 
 from rich.segment import Segment
 
@@ -14,7 +14,7 @@ class FactLines(Lines):
     """The facts of the GPU under the cursor, or of the host where there is none."""
 
     DEFAULT_CSS = """
-    FactLines { padding: 0 1; margin: 1 0; }
+    FactLines { padding: 0 1; }
     """
 
     def __init__(self, view: View, slot: int) -> None:
@@ -24,11 +24,24 @@ class FactLines(Lines):
         self.row: int | None = None
 
     def draw(self, width: int) -> list[Line]:
-        """Two lines, cut at whole figures."""
+        """Two lines for the GPU, where there is one, and two for the host; cut at whole figures."""
         node = self._view.store.facts[self._slot]
         gpu = self._gpu(node)
-        said = _of_host(node) if gpu is None else [*_of_gpu(gpu), *self._present()]
-        return _wrapped(said, width, 2, self.pen)
+        lines = (
+            [] if gpu is None else _wrapped([*_of_gpu(gpu), *self._present()], width, 2, self.pen)
+        )
+        host = [*self._host_figures(node), *_of_host(node)]
+        return [*lines, *_wrapped(host, width, 2 if gpu is None else 1, self.pen)]
+
+    def _host_figures(self, node: NodeFacts) -> list[tuple[str, str]]:
+        nodes, slot = self._view.store.nodes, self._slot
+        return [
+            ("CPU", q.percent(float(nodes["cpu"][slot]))),
+            ("load", q.number(float(nodes["load"][slot]))),
+            ("memory", q.of_total(float(nodes["memory_used"][slot]), node.memory_total)),
+            ("net in", q.kibibytes(float(nodes["network_receive"][slot]))),
+            ("out", q.kibibytes(float(nodes["network_send"][slot]))),
+        ]
 
     def _gpu(self, node: NodeFacts) -> GpuFacts | None:
         if self.row is None:
@@ -76,13 +89,10 @@ def _of_gpu(gpu: GpuFacts) -> list[tuple[str, str]]:
 
 def _of_host(node: NodeFacts) -> list[tuple[str, str]]:
     return [
-        ("host", node.hostname),
-        ("CPU", node.cpu or "n/a"),
-        ("cores", _or(node.cores)),
-        ("memory", q.mebibytes(node.memory_total)),
+        *[(disk.mount, q.of_total(disk.used, disk.total)) for disk in node.disks[:3]],
+        ("cores", f"{_or(node.cores)} of {node.cpu or 'n/a'}"),
         ("system", node.system or "n/a"),
         ("kernel", node.kernel or "n/a"),
-        *[(disk.mount, q.of_total(disk.used, disk.total)) for disk in node.disks[:3]],
     ]
 
 

@@ -95,7 +95,7 @@ UNICODE = Glyphs(
 ASCII = Glyphs(
     name="ascii",
     rows=" _.:-=+*#",
-    columns="        #",
+    columns=" -------#",
     track=".",
     braille=False,
     upper_half="",

@@ -1,15 +1,18 @@
 """A job in a few lines: state, progress, place, and its results at the end."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 
-from ...agents.protocol.jobs import JobRecord
 from .. import quantities as q
 from ..tables.jobs import JobTable, progress_cell, state_cell
 from ..view import View
 from .lines import Line, Lines
 from .pen import Pen
+
+if TYPE_CHECKING:
+    from ...agents.protocol.jobs import JobRecord
 
 PROGRESS = 30
 
@@ -52,8 +55,7 @@ class JobSummaryLines(Lines):
             ("loss", q.number(job.progress.loss)),
             ("speed", f"{q.count(job.progress.tokens_per_second)} tok/s"),
         ]
-        lines = [first, _pairs(facts, pen)]
-        return lines + self._results(pen)
+        return [first, _pairs(facts, pen), *self._results(pen)]
 
     def _results(self, pen: Pen) -> list[list[Segment]]:
         if self.record is None:

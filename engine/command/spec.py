@@ -169,18 +169,21 @@ def _check_variables(environment: Environment) -> None:
 
 def _script(script: str, folder: Path) -> str:
     path = folder / script
-    if not path.exists():
-        raise SpecError(f"$.command.script: no such file: {path}")
-    if not path.is_file():
-        raise SpecError(f"$.command.script: expected a Python file, got a folder: {path}")
-    if not os.access(path, os.R_OK):
-        raise SpecError(f"$.command.script: cannot be read: {path}")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise SpecError(f"$.command.script: expected a Python file: {path}")
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        raise SpecError(f"$.command.script: no such file: {path}") from None
+    except OSError as error:
+        raise SpecError(f"$.command.script: cannot be read: {path}: {error.strerror}") from None
     return str(path)
 
 
 def _folder(asked: str | None, folder: Path) -> str:
     path = folder / (asked or "")
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise SpecError(f"$.command.folder: no such folder: {path}")
     return str(path)
 
@@ -189,7 +192,7 @@ def _python(asked: str | None, folder: Path) -> str:
     if asked is None:
         return _shell_python()
     path = folder / asked
-    if not (path.is_file() and os.access(path, os.X_OK)):
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise SpecError(f"$.environment.python: no interpreter that can be started: {path}")
     return str(path)
 

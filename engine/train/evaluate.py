@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from torch.nn import functional
 from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
 
 from .tokenizer import Tokens
+
+IGNORED = -100
+"""As a target, what cross_entropy does not count."""
 
 BATCH = 16
 """Windows at once: what fits beside the optimizer's state, which is still there."""
@@ -41,7 +43,7 @@ def perplexity(model: GPT2LMHeadModel, tokens: Tokens, accelerator: Accelerator)
     own = spans[accelerator.process_index :: accelerator.num_processes]
     total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
     was_training = model.training
-    model.eval()
+    model.train(False)
     with torch.inference_mode():
         for first in range(0, len(own), BATCH):
             total += _loss(model, tokens, own[first : first + BATCH], context)
@@ -55,7 +57,7 @@ def _loss(
 ) -> torch.Tensor:
     """The summed loss of the targets that these windows count."""
     inputs = np.zeros((len(spans), context), dtype=np.int64)
-    targets: NDArray[np.int64] = np.full((len(spans), context), -100, dtype=np.int64)
+    targets = np.full((len(spans), context), IGNORED, dtype=np.int64)
     for row, (start, end, counted) in enumerate(spans):
         inputs[row, : end - start] = tokens[start:end]
         targets[row, counted - start - 1 : end - start] = tokens[counted : end + 1]

@@ -4,7 +4,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
 
-from .tokenizer import END
+from .tokenizer import end_token
 
 TEMPERATURE = 0.8
 CHOICES = 40
@@ -16,10 +16,10 @@ def sample(
     model: GPT2LMHeadModel, tokenizer: Tokenizer, prompt: str, length: int, seed: int
 ) -> str:
     """The prompt and up to `length` tokens that the model writes after it, until it ends."""
-    end = tokenizer.token_to_id(END)
+    end = end_token(tokenizer)
     tokens = [end, *tokenizer.encode(prompt).ids]
     random = torch.Generator(device=model.device).manual_seed(seed)
-    model.eval()
+    model.train(False)
     for _ in range(length):
         seen = torch.tensor([tokens[-model.config.n_positions :]], device=model.device)
         scores, choices = (

@@ -19,7 +19,7 @@ from .model import new_model, parameters
 from .processor import new_accelerator
 from .save import check_free, save_model
 from .spec import Train, TrainSpec, check_batch
-from .tokenizer import END
+from .tokenizer import end_token
 
 
 def run(spec: Spec) -> None:
@@ -46,7 +46,7 @@ def _run(train: Train, folder: Path, progress: Progress) -> None:
     check_batch(train, accelerator.num_processes)
     corpus = _shared_corpus(train, folder / "data", accelerator, progress)
     set_seed(train.seed)
-    end = corpus.tokenizer.token_to_id(END)
+    end = end_token(corpus.tokenizer)
     model = new_model(train.model, corpus.vocabulary, end, accelerator.device.type)
     if accelerator.is_main_process:
         _introduce(model, corpus, accelerator)

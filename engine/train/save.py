@@ -7,6 +7,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
+from transformers.utils import logging
 
 from ...agents.errors import LaunchError
 from .tokenizer import END
@@ -28,6 +29,7 @@ def save_model(model: GPT2LMHeadModel, tokenizer: Tokenizer, folder: Path) -> No
     Raises:
         LaunchError: it cannot be written. What had been is removed.
     """
+    logging.disable_progress_bar()
     half_made = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         model.save_pretrained(half_made)
@@ -41,7 +43,7 @@ def save_model(model: GPT2LMHeadModel, tokenizer: Tokenizer, folder: Path) -> No
 
 
 def _fast(tokenizer: Tokenizer, context: int) -> PreTrainedTokenizerFast:
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=END,
         eos_token=END,

@@ -4,6 +4,7 @@ Free of torch and quick to import: a spec is checked with it before a job is sub
 """
 
 import glob
+import os
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -54,9 +55,8 @@ def read_documents(source: Iterable[str], *, modules: bool = True) -> Documents:
 
 
 def _paths(entry: str) -> list[Path]:
-    path = Path(entry)
-    if path.is_file() or not glob.has_magic(entry):
-        return [path]
+    if os.path.isfile(entry) or not glob.has_magic(entry):
+        return [Path(entry)]
     found = sorted(Path(name) for name in glob.glob(entry, recursive=True))
     files = [path for path in found if path.is_file()]
     if not files:

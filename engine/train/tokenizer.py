@@ -32,9 +32,16 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Tokenizer:
     return tokenizer
 
 
+def end_token(tokenizer: Tokenizer) -> int:
+    """The number of the end mark."""
+    end = tokenizer.token_to_id(END)
+    assert end is not None  # noqa: S101 - `train_tokenizer` put it in
+    return end
+
+
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
     """The texts as one stream of tokens, an end mark before, between and after them."""
-    end = tokenizer.token_to_id(END)
+    end = end_token(tokenizer)
     # An end mark that somebody wrote into a text is text.
     tokenizer.encode_special_tokens = True
     stream = [end]

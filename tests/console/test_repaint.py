@@ -20,7 +20,7 @@ STYLES = [
     for text in ("", "red", "red on #102030", "#405060 on #102030", "bold red", "reverse on blue")
 ]
 CONSOLE = Console(color_system="truecolor", force_terminal=True)
-Cell = tuple[str, frozenset[str]]
+Cell = tuple[str, frozenset[tuple[str, str]]]
 
 
 class Terminal:

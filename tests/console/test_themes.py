@@ -1,7 +1,5 @@
 """Themes: every palette knows every role, can be read, and tells nothing by colour alone."""
 
-import itertools
-
 import pytest
 from rich.color import Color, ColorSystem
 from textual.app import App, ComposeResult
@@ -39,13 +37,13 @@ def test_words_can_be_read_on_every_ground(name: str, ground: str) -> None:
 
 
 @pytest.mark.parametrize("name", themes.NAMES)
-def test_curves_and_loads_stand_out_from_the_ground(name: str) -> None:
+@pytest.mark.parametrize("ground", ["ground", "raised"])
+def test_curves_and_loads_stand_out_from_the_ground(name: str, ground: str) -> None:
     colour = themes.colours(name)
-    series = [colour[curve] for curve in themes.palette(name).series]
-    for ground, ink in itertools.product(
-        ("ground", "raised"), (*series, *themes.ramp_colours(name))
-    ):
-        assert contrast(ink, colour[ground]) >= 4.5
+    for curve in themes.palette(name).series:  # also the ink of the legend's figures
+        assert contrast(colour[curve], colour[ground]) >= 4.5
+    for number, load in enumerate(themes.ramp_colours(name)):  # words stand on high loads only
+        assert contrast(load, colour[ground]) >= (4.5 if number > 20 else 3.0)
 
 
 @pytest.mark.parametrize("name", themes.NAMES)
@@ -73,6 +71,19 @@ def test_every_ink_is_visible_in_16_colours(name: str) -> None:
     inks = [*(colour[role] for role in TEXT), *themes.ramp_colours(name)]
     for ink in inks:
         assert Color.parse(ink).downgrade(ColorSystem.STANDARD) != ground
+
+
+@pytest.mark.parametrize("name", themes.NAMES)
+def test_a_high_load_is_no_alarm_in_16_colours(name: str) -> None:
+    coarse = [Color.parse(s).downgrade(ColorSystem.STANDARD) for s in themes.ramp_colours(name)]
+    assert not {1, 9} & {colour.number for colour in coarse}
+
+
+@pytest.mark.parametrize("name", themes.NAMES)
+@pytest.mark.parametrize("ground", ["raised", "panel"])
+def test_grounds_stay_grey_in_256_colours(name: str, ground: str) -> None:
+    coarse = Color.parse(themes.colours(name)[ground]).downgrade(ColorSystem.EIGHT_BIT)
+    assert len(set(coarse.get_truecolor())) == 1
 
 
 def test_the_colourblind_ramp_is_told_by_lightness_alone() -> None:
@@ -136,6 +147,15 @@ async def test_the_style_sheet_holds_in_every_theme(name: str) -> None:
         shown = pilot.app.query_one(Static).styles.color.hex.lower()
         expected = name if name in themes.NAMES else themes.DEFAULT
         assert shown == themes.colours(expected)["bad"]
+
+
+async def test_without_unicode_frames_are_ascii() -> None:
+    async with Sample("dark").run_test() as pilot:
+        pilot.app.add_class("-ascii")
+        shown = pilot.app.query_one(Static)
+        shown.add_class("panel")
+        await pilot.pause()
+        assert shown.styles.border_top[0] == "ascii"
 
 
 async def test_widgets_get_the_styles_of_their_own_ground(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,13 @@ def test_output_goes_to_the_ranks_own_log(scripts: Path, tmp_path: Path) -> None
     assert log == "printed\ncomplained\nfrom a child\n" * 2
 
 
+def test_a_log_that_cannot_be_written_is_said(scripts: Path) -> None:
+    ended = python(str(RANK), "show.py", cwd=scripts, LLMOS_TASK="/dev/null", RANK="2")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("rank 2 cannot write its log /dev/null/logs/rank-2.log: ")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_without_a_program_it_says_how_it_is_used(tmp_path: Path) -> None:
     ended = python(str(RANK), cwd=tmp_path)
     assert ended.returncode == 1

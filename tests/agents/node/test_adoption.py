@@ -74,6 +74,13 @@ async def test_an_adopted_job_is_stopped_like_any_other(killed_agent, node):
     assert node.left_of("1") == []
 
 
+async def test_a_job_is_stopped_before_its_shim_is_found(killed_agent, late_node):
+    node = late_node()
+    node.supervisor.adopt()
+    await node.supervisor.stop("1")
+    assert (await node.ended("1")).summary.state == "stopped"
+
+
 async def test_an_end_that_no_agent_saw_is_read_from_the_task_folder(
     killed_agent, tmp_path: Path, late_node
 ):

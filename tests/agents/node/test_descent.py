@@ -16,9 +16,9 @@ if first == 0:
     second = os.fork()
     if second == 0:
         os.setsid()
-    print(os.getpid(), flush=True)
+    os.write(1, b'%d\\n' % os.getpid())
     time.sleep(600)
-print(os.getpid(), flush=True)
+os.write(1, b'%d\\n' % os.getpid())
 time.sleep(600)
 """
 
@@ -28,12 +28,13 @@ def family():
     """A process with a child and a grandchild in a session of its own."""
     root = subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True)
     assert root.stdout is not None
-    pids = {int(root.stdout.readline()) for _ in range(3)}
-    yield root, pids
-    descent.kill_below(root.pid)
-    root.kill()
-    root.stdout.close()
-    root.wait()
+    try:
+        yield root, {int(root.stdout.readline()) for _ in range(3)}
+    finally:
+        descent.kill_below(root.pid)
+        root.kill()
+        root.stdout.close()
+        root.wait()
 
 
 def test_all_below_are_found_and_only_they(family):
@@ -63,16 +64,16 @@ def test_a_spared_process_lives_and_what_is_below_it_does_not(family):
     assert [status.process.pid for status in descent.living_below(root.pid)] == [child]
 
 
-def test_a_pid_with_another_start_is_not_signalled(family):
-    root, _ = family
-    there = descent.status(root.pid).process
-    before = descent.Process(there.pid, there.ticks - 1)
-    assert descent.open_process(before) is None
-    assert not descent.send(before, signal.SIGKILL)
-    assert not descent.living(before)
-    assert root.poll() is None
-    assert descent.send(there, signal.SIGKILL)
-    assert root.wait() == -9
+def test_a_pid_with_another_start_is_not_signalled():
+    with subprocess.Popen(["sleep", "600"]) as child:
+        there = descent.status(child.pid).process
+        before = descent.Process(there.pid, there.ticks - 1)
+        assert descent.open_process(before) is None
+        assert not descent.send(before, signal.SIGKILL)
+        assert not descent.living(before)
+        assert child.poll() is None
+        assert descent.send(there, signal.SIGKILL)
+        assert child.wait() == -9
 
 
 @pytest.mark.parametrize(("program", "code"), [("exit(3)", 3), ("import os; os.abort()", -6)])

@@ -62,6 +62,7 @@ async def test_ranks_that_die_at_once_keep_their_exit_codes(node, script: Script
     record = await node.ended("1")
     assert record.summary.state == "failed"
     assert record.summary.exit_code == 5
+    assert record.summary.cause.endswith("ended with exit code 5: it printed nothing")
     state = node.folder("1").read_state()
     assert 5 in [rank.exit_code for rank in state.ranks]
     assert None not in [rank.exit_code for rank in state.ranks]

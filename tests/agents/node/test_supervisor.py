@@ -253,7 +253,7 @@ async def test_figures_results_and_logs_are_told(node, script: Script):
     assert record.summary.progress.tokens_per_second == 200
     assert record.results == {"score": 0.5}
     assert record.artifacts == {"model": "/tmp/model"}
-    (loss,) = (curve for curve in node.supervisor.series("1") if curve.name == "loss")
+    (loss,) = (curve for curve in await node.supervisor.series("1") if curve.name == "loss")
     assert loss.steps == [1, 2, 3, 4, 5]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from llmos.tests.nvml.standin import Standin
 
 PROGRAM = Path(__file__).with_name("shown.py")
@@ -34,7 +35,8 @@ class Samplers:
     def until(self, true: Callable[[Shown], bool]) -> Shown:
         """What is shown once `true` says so."""
         assert self.process.stdout is not None
-        deadline, shown = time.monotonic() + PATIENCE, {}
+        deadline = time.monotonic() + PATIENCE
+        shown: Shown = {}
         for line in self.process.stdout:
             shown = json.loads(line)
             if true(shown):

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from llmos.tests.nvml.standin import LIBRARY, VERSION, Standin
 
 
-def driver(shown: dict[str, Any]) -> tuple[str, str]:
+def driver(shown: dict[str, Any]) -> tuple[str, Any]:
     found = next(each for each in shown["facts"]["collectors"] if each["name"] == "nvml")
     return found["state"], found["message"]
 

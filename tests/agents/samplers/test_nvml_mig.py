@@ -27,6 +27,17 @@ def test_instances_are_rows_of_their_own(standin: Standin, start: Callable[..., 
     assert shown["rows"][1]["temperature"] is not None
 
 
+def test_instances_that_are_made_later_come_with_their_facts(
+    standin: Standin, start: Callable[..., Any]
+) -> None:
+    samplers = start()
+    samplers.until(lambda shown: len(shown["rows"]) == 3)
+    standin.mig(0, ["2g.20gb"])
+    standin.xid(0, 45)
+    shown = samplers.until(lambda shown: len(shown["rows"]) == 4)
+    assert shown["facts"]["gpus"][3]["profile"] == "2g.20gb"
+
+
 def test_a_process_of_an_instance_is_listed_there(
     standin: Standin, start: Callable[..., Any]
 ) -> None:

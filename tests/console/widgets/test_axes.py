@@ -81,7 +81,16 @@ def test_time_is_cut_where_a_clock_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0, "now"), (30, "-30s"), (90, "-90s"), (300, "-5m"), (7200, "-2h"), (172_800, "-2d")],
+    [
+        (0, "now"),
+        (30, "-30s"),
+        (90, "-1m30s"),
+        (300, "-5m"),
+        (7200, "-2h"),
+        (172_800, "-2d"),
+        (302_400, "-3d12h"),
+        (0.5, "-0.5s"),
+    ],
 )
 def test_age(seconds: float, expected: str) -> None:
     assert age_text(seconds) == expected

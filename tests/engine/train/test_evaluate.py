@@ -28,7 +28,7 @@ def test_it_agrees_with_the_sum_over_single_tokens() -> None:
     torch.manual_seed(0)
     model = new_model(Model(layers=1, width=16, heads=2, context=8), vocabulary=20, end=0)
     tokens = np.random.default_rng(0).integers(20, size=40).astype(np.uint32)
-    model.eval()
+    model.train(False)
     total = 0.0
     for start, end, first in windows(len(tokens), 8):
         for target in range(first, end + 1):

@@ -11,7 +11,7 @@ from llmos.engine.train.split import WINDOW, paragraphs, split, windows
 from llmos.engine.train.text import Documents, read_documents
 from llmos.engine.train.tokenizer import encode, train_tokenizer
 
-WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron".split()
+WORDS = [f"word{number}" for number in range(15)]
 
 
 @pytest.fixture(scope="module")

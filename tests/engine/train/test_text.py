@@ -29,6 +29,8 @@ def test_files_globs_and_modules_are_documents(tmp_path: Path) -> None:
         ("blank.txt", r"no text in .*blank\.txt"),
         ("latin.txt", r"not UTF-8 at byte 4: .*latin\.txt"),
         ("folder", "expected a text file"),
+        ("unreadable.txt", r"cannot be read: .*unreadable\.txt: Input/output error"),
+        ("long" * 2000, "cannot be read: .*File name too long"),
         ("module:no_such_thing", "no module named 'no_such_thing'"),
         ("module:", "no module named ''"),
         ("module:../x", "no module named"),
@@ -43,6 +45,8 @@ def test_text_that_cannot_be_used_is_refused_by_name(
     (tmp_path / "blank.txt").write_text(" \n\n")
     (tmp_path / "latin.txt").write_bytes(b"caf \xe9")
     (tmp_path / "folder").mkdir()
+    # Its first page is mapped in no process: not even root can read it.
+    (tmp_path / "unreadable.txt").symlink_to("/proc/self/mem")
     with pytest.raises(SpecError, match=message) as caught:
         read_documents(resolved_source(entry, tmp_path))
     assert str(caught.value).startswith("$.train.data.source: ")

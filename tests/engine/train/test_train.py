@@ -17,10 +17,16 @@ import llmos.engine
 from llmos.engine.specs import job_request
 
 RANK = Path(llmos.engine.__path__[0], "rank.py")
-SMALL = (
-    "train.steps=6 train.batch=4 train.sample=8 train.tokenizer.vocabulary=300 "
-    "train.model.layers=1 train.model.width=32 train.model.heads=2 train.model.context=32"
-).split()
+SMALL = [
+    "train.steps=6",
+    "train.batch=4",
+    "train.sample=8",
+    "train.tokenizer.vocabulary=300",
+    "train.model.layers=1",
+    "train.model.width=32",
+    "train.model.heads=2",
+    "train.model.context=32",
+]
 
 
 def prepared(task: Path, *overrides: str) -> dict[str, str]:
@@ -83,6 +89,7 @@ def test_it_says_each_step_and_phase(trained: Path) -> None:
 def test_the_saved_model_loads_in_transformers_and_gives_the_same_figure(trained: Path) -> None:
     from accelerate import Accelerator
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
 
     from llmos.engine.train.corpus import load
     from llmos.engine.train.evaluate import perplexity
@@ -94,6 +101,7 @@ def test_the_saved_model_loads_in_transformers_and_gives_the_same_figure(trained
     tokenizer = AutoTokenizer.from_pretrained(made["path"])
     corpus = load(trained / "data")
     text = 'The "while" statement, häh?\n    indented'
+    assert isinstance(model, GPT2LMHeadModel)
     assert tokenizer(text)["input_ids"] == corpus.tokenizer.encode(text).ids
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     figure = perplexity(model, corpus.held_out, Accelerator(cpu=True))

@@ -1,0 +1,30 @@
+"""Opens the console: first the agent, then the screen, so that both start side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...agents import locations as places
+from ...agents import start
+
+if TYPE_CHECKING:
+    from ...agents.fleet.address import Address
+
+
+def open_console(
+    state: Path | None = None, address: "Address | None" = None, *, readonly: bool = False
+) -> int:
+    """Show the console over the agent at `address`, or over our own, until it is left.
+
+    Returns the exit status. Raises StateFolderError where our own agent could keep no state.
+    """
+    own = None
+    if address is None:
+        own = places.find(state)
+        if not start.answers(own):
+            start.spawn(own)
+        from ...agents.fleet.address import unix
+
+        address = unix(own.socket)
+    from ..app import run
+
+    return run(address, own, readonly=readonly)
