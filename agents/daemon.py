@@ -85,6 +85,7 @@ async def serve(locations: places.Locations, options: Options) -> None:
         runner = web.AppRunner(application(agent), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
+            agent.supervisor.adopt()
             await _listen(runner, locations.socket, options.listen)
             await _live(agent, options.idle, ended)
         finally:

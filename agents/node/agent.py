@@ -1,5 +1,6 @@
 """One agent, put together: what it samples, runs, records and sends."""
 
+import contextlib
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from typing import Final
 import psutil
 
 from .. import locations as places
-from ..errors import RequestRefused
+from ..errors import RecordsError, RequestRefused
 from ..protocol.events import Event
 from ..protocol.facts import Collector, Hello, JobFacts, NodeFacts
 from ..protocol.frames import Kind
@@ -78,10 +79,11 @@ class Agent:
         return self._records.last(min(last, EVENTS_LIMIT))
 
     def report(self, event: Event) -> None:
-        """Store an event, then send it."""
+        """Store an event, then send it; on a full disk, send it all the same."""
         if not event.node:
             event.node = self.node
-        self._records.add(event)
+        with contextlib.suppress(RecordsError):
+            self._records.add(event)
         self.streams.event(event)
 
     def publish(self, item: JobSummary | Metric | LogPiece) -> None:

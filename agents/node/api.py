@@ -111,7 +111,7 @@ async def series(agent: Agent, request: web.Request) -> web.StreamResponse:
     """A job's curves, thinned to a number of points."""
     points = _number(request.query.get("points", "500"), "points")
     rank = _number(request.query.get("rank", "0"), "rank")
-    return _json(agent.supervisor.series(request.match_info["job"], points, rank))
+    return _json(await agent.supervisor.series(request.match_info["job"], points, rank))
 
 
 async def logs(agent: Agent, request: web.Request) -> web.StreamResponse:

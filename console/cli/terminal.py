@@ -40,7 +40,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """One line about the job."""
         self._erase()
-        self._error(f"{cut(text, 200)}\n")
+        self._error(f"{text}\n")
         self._paint()
 
     def progress(self, text: str) -> None:

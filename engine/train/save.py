@@ -29,7 +29,7 @@ def save_model(model: GPT2LMHeadModel, tokenizer: Tokenizer, folder: Path) -> No
     Raises:
         LaunchError: it cannot be written. What had been is removed.
     """
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     half_made = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         model.save_pretrained(half_made)

@@ -1,4 +1,4 @@
-"""What a terminal shows after what was written to it: text and grounds, by pyte."""
+"""What a terminal shows after what was written to it: text and the cursor's row, by pyte."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ UNKNOWN = re.compile(
 OPEN = re.compile(rb"\x1b(?:\[[0-9;<>=?]*[ -/]*)?$")
 """A sequence that goes on in the next piece."""
 
-Ground = tuple[str, bool]
+Look = tuple[str, bool, bool]
+"""Of a cell: the colour behind it, whether reversed, whether bold."""
 
 
 class _Screen(pyte.Screen):  # type: ignore[misc]
@@ -68,18 +69,16 @@ class Emulator:
         row = self._screen.buffer[y]
         return "".join(row[x].data for x in range(self._screen.columns))
 
-    def ground(self, y: int, columns: Sequence[int]) -> Ground:
-        """The ground that most of some cells of a line have: colour, and whether reversed."""
-        row = self._screen.buffer[y]
-        grounds = Counter(
-            (row[x].fg if row[x].reverse else row[x].bg, row[x].reverse) for x in columns
-        )
-        return grounds.most_common(1)[0][0]
-
     def marked(self, lines: Sequence[int]) -> int | None:
-        """Of some lines the one whose ground no other has: where the cursor is; None if unclear."""
-        columns = range(self._screen.columns)
-        grounds = {y: self.ground(y, columns) for y in lines}
-        seen = Counter(grounds.values())
-        alone = [y for y, ground in grounds.items() if seen[ground] == 1]
+        """Of some lines the one that looks like no other: where the cursor is; None if unclear."""
+        looks = {y: self._look(y) for y in lines}
+        seen = Counter(looks.values())
+        alone = [y for y, look in looks.items() if seen[look] == 1]
         return alone[0] if len(alone) == 1 else None
+
+    def _look(self, y: int) -> Look:
+        """The look that most cells of a line have."""
+        row = self._screen.buffer[y]
+        cells = [row[x] for x in range(self._screen.columns)]
+        looks = Counter((c.fg if c.reverse else c.bg, c.reverse, c.bold) for c in cells)
+        return looks.most_common(1)[0][0]

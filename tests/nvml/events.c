@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "state.h"
@@ -15,13 +16,25 @@ struct event_set {
   long next;              /* the first line not yet looked at */
 };
 
-static FILE *open_log(void) {
-  char path[4096];
-  snprintf(path, sizeof path, "%s", state_path());
+static void log_path(char *path, size_t size) {
+  snprintf(path, size, "%s", state_path());
   char *slash = strrchr(path, '/');
   size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
-  snprintf(path + folder, sizeof path - folder, "events");
+  snprintf(path + folder, size - folder, "events");
+}
+
+static FILE *open_log(void) {
+  char path[4096];
+  log_path(path, sizeof path);
   return fopen(path, "re");
+}
+
+/* Cheap enough for every poll: an agent's own cost is measured over this library. */
+static bool log_grew(long past) {
+  char path[4096];
+  struct stat found;
+  log_path(path, sizeof path);
+  return stat(path, &found) == 0 && (long)found.st_size > past;
 }
 
 static long log_end(void) {
@@ -82,7 +95,7 @@ static bool wanted(EventSet set, long at, const char *line, EventData *out) {
 static bool take_event(EventSet set, EventData *out) {
   char line[MAX_LINE];
   bool found = false;
-  FILE *log = open_log();
+  FILE *log = log_grew(set->next) ? open_log() : NULL;
   if (!log) {
     return false;
   }

@@ -1,0 +1,22 @@
+"""What was promised, in one table. CPU is in per cent of one core, on two."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BUDGETS: Final = {
+    "first frame, last known": 0.30,
+    "first frame, live": 0.6,
+    "first frame, agent must start": 1.0,
+    "console CPU": 1.5,
+    "console to the terminal": 10.0,
+    "agent CPU": 0.3,
+    "agent CPU, one client": 0.3,
+    "agent CPU, no client": 0.3,
+    "agent memory (PSS)": 75.0,
+    "agent memory (PSS), one client": 50.0,
+    "agent memory (PSS), no client": 50.0,
+    "key to paint, p50": 5.0,
+    "key to paint, p99": 30.0,
+}
+"""The most that a median may be, by what is measured, in the unit of its table."""
