@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 
 from . import locations as places
+from . import start
 from .errors import LlmosError, StateFolderError, UsageError
 from .node.agent import Agent, stored_node_id
 from .node.api import application
@@ -38,6 +39,11 @@ IDLE_SECONDS: Final = 300.0
 """A detached agent ends this long after its last client and job are gone."""
 
 IDLE_LOOK_SECONDS: Final = 1.0
+
+LOCK_SECONDS: Final = 3.0
+"""A detached agent waits this long for one that is just ending, unless that one answers."""
+
+LOCK_LOOK_SECONDS: Final = 0.05
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
     options, detached = _parse(arguments)
     try:
         locations = places.find(options.state)
-        with _lock(locations.lock) as taken:
+        patience = LOCK_SECONDS if detached else 0.0
+        with _lock(locations, patience) as taken:
             if not taken:
                 if not detached:
                     print(f"an agent of yours already runs: {locations.socket}", file=sys.stderr)
@@ -75,6 +82,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def serve(locations: places.Locations, options: Options) -> None:
     """Serve until SIGTERM, SIGINT or idleness. A hangup is no reason to end."""
+    tcp = None if options.listen is None else _loopback(options.listen)
+    if start.answers(locations):
+        raise StateFolderError(
+            f"an agent with another state folder listens at {locations.socket}; stop that one, "
+            "or set XDG_RUNTIME_DIR as XDG_STATE_HOME is"
+        )
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,7 +99,7 @@ async def serve(locations: places.Locations, options: Options) -> None:
         await runner.setup()
         try:
             agent.supervisor.adopt()
-            await _listen(runner, locations.socket, options.listen)
+            await _listen(runner, locations.socket, tcp)
             await _live(agent, options.idle, ended)
         finally:
             agent.close()
@@ -102,7 +115,8 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
 
     def report(event: Event) -> None:
         """From any thread."""
-        loop.call_soon_threadsafe(lambda: agent.report(event))
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the agent has ended
+            loop.call_soon_threadsafe(lambda: agent.report(event))
 
     nvml = NvmlSampler(report)
     supervisor = Supervisor(
@@ -129,17 +143,23 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
 
 async def _live(agent: Agent, idle: float | None, ended: asyncio.Event) -> None:
     """Sample, beat and run jobs until `ended` is set or nobody wants anything any more."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(agent.pulse.run()), group.create_task(agent.supervisor.run())]
-        while not ended.is_set() and not (idle is not None and agent.idle_seconds > idle):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(IDLE_LOOK_SECONDS):
-                    await ended.wait()
-        for task in tasks:
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(agent.pulse.run()),
+                group.create_task(agent.supervisor.run()),
+            ]
+            while not ended.is_set() and not (idle is not None and agent.idle_seconds > idle):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_LOOK_SECONDS):
+                        await ended.wait()
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as group_of_one:
+        raise group_of_one.exceptions[0] from None
 
 
-async def _listen(runner: web.AppRunner, socket: Path, tcp: str | None) -> None:
+async def _listen(runner: web.AppRunner, socket: Path, tcp: tuple[str, int] | None) -> None:
     # What lies there was left by an agent that died: the lock says that no other lives.
     with contextlib.suppress(FileNotFoundError):
         os.unlink(socket)
@@ -149,11 +169,12 @@ async def _listen(runner: web.AppRunner, socket: Path, tcp: str | None) -> None:
     finally:
         os.umask(previous)
     if tcp is not None:
-        host, port = _loopback(tcp)
+        host, port = tcp
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise UsageError(f"--listen {tcp}: {error.strerror}") from error
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise UsageError(f"--listen {host}:{port}: {why}; choose another port") from error
 
 
 def _loopback(address: str) -> tuple[str, int]:
@@ -176,21 +197,32 @@ def _loopback(address: str) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Hold the lock of this state folder; False where another agent holds it."""
+def _lock(locations: places.Locations, patience: float) -> Iterator[bool]:
+    """Hold the lock of this state folder; False where another agent holds it.
+
+    For `patience` seconds an agent that holds it and does not answer may end.
+    """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(locations.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StateFolderError(f"cannot open {path}: {error.strerror}") from error
+        raise StateFolderError(f"cannot open {locations.lock}: {error.strerror}") from error
+    deadline = time.monotonic() + patience
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        while not (taken := _try_lock(descriptor)):
+            if time.monotonic() >= deadline or start.answers(locations):
+                break
+            time.sleep(LOCK_LOOK_SECONDS)
+        yield taken
     finally:
         os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _moved_aside(path: Path) -> Event:

@@ -6,7 +6,9 @@ file locks do not work there, and home directories are shared between the hosts 
 
 import hashlib
 import os
+import re
 import socket
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 
 SOCKET_PATH_LIMIT: Final = 100
 """The kernel takes 107 bytes; some are left for a temporary name."""
+
+TRIAL_BYTES: Final = 4096
+"""Written to see whether the state folder can be: a full disk still makes empty files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +61,25 @@ class Locations:
 def find(state: Path | None = None) -> Locations:
     """The locations for a state folder, by default $LLMOS_STATE or the user's own on this host.
 
-    Raises StateFolderError where the folder cannot be made or written.
+    Raises StateFolderError where the folder cannot be made or written, or where a person chose one
+    on a network file system.
     """
     chosen = state or _environment_path("LLMOS_STATE")
     if chosen is not None:
-        folder = _writable(chosen.expanduser().absolute())
-        return Locations(folder, _socket_beside(folder))
+        folder = chosen.expanduser().absolute()
+        kind = file_system(folder)
+        if kind in NETWORK_FILE_SYSTEMS:
+            raise StateFolderError(
+                f"the state folder {folder} is on a network file system ({kind}), where databases "
+                "and locks are not safe; name one on a local disk"
+            )
+        return Locations(_writable(folder), _socket_beside(folder))
     usual = _usual_state()
-    kind = file_system(usual)
-    if kind in NETWORK_FILE_SYSTEMS:
-        moved = _writable(Path("/var/tmp") / f"llmos-{os.getuid()}" / machine_id())  # noqa: S108
+    if file_system(usual) in NETWORK_FILE_SYSTEMS:
+        private = _private(Path("/var/tmp") / f"llmos-{os.getuid()}", "name one with LLMOS_STATE")  # noqa: S108
+        moved = _writable(private / machine_id())
         return Locations(moved, _socket_beside(moved), moved_from=usual)
-    return Locations(_writable(usual), _runtime_folder() / "agent.sock")
+    return Locations(_writable(usual), _runtime_folder("agent.sock") / "agent.sock")
 
 
 def machine_id() -> str:
@@ -81,16 +93,24 @@ def machine_id() -> str:
 
 def file_system(path: Path) -> str | None:
     """The kind of file system that `path` is or would be on, as "ext4"; None where unknown."""
+    resolved = os.path.realpath(path)  # first, since looking there mounts what is mounted on demand
     try:
-        mounts = Path("/proc/self/mountinfo").read_text()
+        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
     except OSError:
         return None
-    resolved = os.path.realpath(path)
+    return mounted_at(resolved, mounts)
+
+
+def mounted_at(path: str, mounts: str) -> str | None:
+    """The kind of file system that holds an absolute path, by the text of a `mountinfo`.
+
+    Its form is that of proc_pid_mountinfo(5): of two mounts at one place the later one counts.
+    """
     best, kind = "", None
     for line in mounts.splitlines():
         fields, _, rest = line.partition(" - ")
-        mount = fields.split()[4].replace("\\040", " ")
-        inside = resolved == mount or resolved.startswith(mount.rstrip("/") + "/")
+        mount = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields.split()[4])
+        inside = path == mount or path.startswith(mount.rstrip("/") + "/")
         if inside and len(mount) >= len(best):
             best, kind = mount, rest.split()[0]
     return kind
@@ -110,8 +130,8 @@ def _usual_state() -> Path:
 def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as trial:
+            trial.write(bytes(TRIAL_BYTES))
     except OSError as error:
         raise StateFolderError(
             f"cannot write the state folder {folder}: {error.strerror}; "
@@ -125,26 +145,34 @@ def _socket_beside(folder: Path) -> Path:
     path = folder / "agent.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         return path
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return _runtime_folder() / f"{digest}.sock"
+    name = f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.sock"
+    return _runtime_folder(name) / name
 
 
-def _runtime_folder() -> Path:
-    """Ours alone: $XDG_RUNTIME_DIR, else a folder in /tmp that nobody else owns or may enter."""
-    runtime = _environment_path("XDG_RUNTIME_DIR")
-    if runtime is not None and runtime.is_dir() and os.access(runtime, os.W_OK):
-        folder = runtime / "llmos"
-    else:
+def _runtime_folder(name: str) -> Path:
+    """A folder of ours alone for a socket of that name: in $XDG_RUNTIME_DIR, else in /tmp.
+
+    Where that variable is not set, as under cron or su, its usual value is meant: whoever asks
+    must look for the socket where the agent put it.
+    """
+    runtime = _environment_path("XDG_RUNTIME_DIR") or Path("/run/user") / str(os.getuid())
+    folder = runtime / "llmos"
+    short = len(os.fsencode(folder / name)) <= SOCKET_PATH_LIMIT
+    if not (short and runtime.is_dir() and os.access(runtime, os.W_OK)):
         folder = Path("/tmp") / f"llmos-{os.getuid()}"  # noqa: S108
+    return _private(folder, "set XDG_RUNTIME_DIR")
+
+
+def _private(folder: Path, advice: str) -> Path:
+    """Make a folder that nobody else owns or may enter. Raises StateFolderError."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
         raise StateFolderError(
-            f"cannot make the socket folder {folder}: {error.strerror}; set XDG_RUNTIME_DIR"
+            f"cannot make the folder {folder}: {error.strerror}; {advice}"
         ) from error
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise StateFolderError(
-            f"the socket folder {folder} is open to other users; remove it or set XDG_RUNTIME_DIR"
-        )
+    mode = status.st_mode
+    if not stat.S_ISDIR(mode) or status.st_uid != os.getuid() or mode & 0o077:
+        raise StateFolderError(f"the folder {folder} is not private to you; remove it or {advice}")
     return folder

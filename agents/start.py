@@ -30,20 +30,26 @@ def answers(locations: Locations) -> bool:
 
 
 def spawn(locations: Locations, idle: float | None = None) -> subprocess.Popen[bytes]:
-    """Start an agent that outlives this process and its terminal. Returns at once."""
+    """Start an agent that outlives this process and its terminal. Returns at once.
+
+    Raises AgentUnreachable where not even that can be done.
+    """
     command = [sys.executable, "-m", "llmos.agents.daemon", "--state", os.fspath(locations.state)]
     command += ["--detached"]
     if idle is not None:
         command += ["--idle", str(idle)]
-    with locations.log.open("ab") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            start_new_session=True,
-        )
+    try:
+        with locations.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise AgentUnreachable(f"cannot start an agent: {error}") from error
 
 
 def ensure(locations: Locations) -> None:
@@ -59,8 +65,8 @@ def wait(locations: Locations, process: subprocess.Popen[bytes]) -> None:
     """
     deadline = time.monotonic() + START_SECONDS
     while not answers(locations):
-        if process.poll() not in (None, 0):
-            raise AgentUnreachable(_last_line(locations) or "the agent ended at its start")
+        if status := process.poll():
+            raise AgentUnreachable(_why_ended(locations, status))
         if time.monotonic() > deadline:
             raise AgentUnreachable(
                 f"no agent answers after {START_SECONDS:.0f} s; {locations.log} may say why"
@@ -68,9 +74,12 @@ def wait(locations: Locations, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)
 
 
-def _last_line(locations: Locations) -> str | None:
+def _why_ended(locations: Locations, status: int) -> str:
+    """What it said last; what a signal ended said nothing."""
+    if status < 0:
+        return f"the agent was ended by signal {-status} at its start"
     try:
         lines = locations.log.read_text(errors="replace").splitlines()
     except OSError:
-        return None
-    return lines[-1] if lines else None
+        lines = []
+    return lines[-1] if lines else "the agent ended at its start"

@@ -42,12 +42,17 @@ def _on(*names: str) -> frozenset[str]:
 
 ACTIONS: Final = (
     Action("app.help", "question_mark,f1", "?", "Help", "What this screen shows, and its keys"),
-    Action("back", "escape,minus", "Esc", "Back", "To the screen before",
+    Action("back", "escape,minus", "Esc", "Back",
+           "Show all rows again after a filter, else to the screen before",
            _on("node", "jobs", "job")),
+    Action("back", "escape", "Esc", "All rows", "Show all rows again after a filter",
+           _on("fleet"), quiet=True),
     Action("open", "enter", "Enter", "Open", "Look closer at the row under the cursor",
            _on("fleet", "jobs")),
-    Action("app.jobs", "2,f2", "2", "Jobs", "Every job and its state", _on("fleet", "node")),
-    Action("app.fleet", "1", "1", "Fleet", "Every GPU of every node", _on("jobs", "job"),
+    Action("app.jobs", "2,f2", "2", "Jobs", "Every job and its state",
+           _on("fleet", "node", "job")),
+    Action("app.fleet", "1", "1", "Fleet", "Every GPU of every node",
+           _on("node", "jobs", "job"),
            quiet=True),
     Action("app.launch", "n", "n", "New job", "Start an example or a script of yours",
            _on("fleet", "jobs", "node", "job"), changes=True),
@@ -72,7 +77,7 @@ ACTIONS: Final = (
     Action("app.theme", "T", "T", "Theme", "The next theme", quiet=True),
     Action("app.clock", "z", "z", "UTC/local", "Clocks in UTC or in local time", quiet=True),
     Action("app.command", "colon", ":", "Command", "Type the name of a screen or a command"),
-    Action("app.quit", "q,ctrl+q", "q", "Quit", "Leave; jobs and the agent go on"),
+    Action("app.quit", "q,ctrl+q", "q", "Quit", "Leave, as Ctrl+C does; jobs and the agent go on"),
 )  # fmt: skip
 
 GRID_KEYS: Final = (

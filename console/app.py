@@ -4,7 +4,8 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.reactive import reactive
 from textual.widgets import Input
 
@@ -18,7 +19,7 @@ from .repaint import exact
 from .screens.fleet import FleetScreen
 from .screens.live import LiveScreen
 from .settings import Settings
-from .view import View
+from .view import Clock, View
 from .widgets.glyphs import glyphs
 from .widgets.prompt import Prompt
 
@@ -45,9 +46,12 @@ class ConsoleApp(App[int]):
     TITLE = "llmos"
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH: ClassVar[list[Any]] = list(themes.STYLE_SHEETS)
-    BINDINGS: ClassVar[list[BindingType]] = [*app_bindings()]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *app_bindings(),
+        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True, system=True),
+    ]
 
-    fleet_version: reactive[int] = reactive(0, init=False)
+    fleet_version: reactive[int] = reactive(0, init=False, repaint=False)
     """The store's version at the last update: screens watch it."""
 
     def __init__(
@@ -58,6 +62,7 @@ class ConsoleApp(App[int]):
         readonly: bool = False,
         settings: Settings | None = None,
         autostart: bool = True,
+        clock: Clock = time.time,
     ) -> None:
         super().__init__()
         self.settings = settings or Settings.load()
@@ -67,7 +72,7 @@ class ConsoleApp(App[int]):
         self.feed = Feed(
             address, own, self.settings.interval, self.post_message, picture=self._picture
         )
-        self.view = View(self.feed, self.settings)
+        self.view = View(self.feed, self.settings, clock)
         self.set_class(glyphs().name == "ascii", "-ascii")
         for theme in themes.themes():
             self.register_theme(theme)
@@ -137,13 +142,15 @@ class ConsoleApp(App[int]):
     def on_event_happened(self, message: EventHappened) -> None:
         """Tell of what happened while we look; what lies behind us is on record."""
         event = message.event
-        if event.severity != "info" and time.time() - event.time < 60:
+        if event.severity != "info" and self.view.clock() - event.time < 60:
             self.notify(event.text, title=event.source, severity=event.severity, timeout=15)
 
     def open_node(self, slot: int, row: int | None = None) -> None:
         """Look closer at a node, with the cursor on one of its GPUs."""
         from .screens.node import NodeScreen
 
+        if isinstance(self.screen, NodeScreen):
+            self.pop_screen()
         self.push_screen(NodeScreen(slot, row))
 
     def open_job(self, job: str) -> None:
@@ -159,6 +166,24 @@ class ConsoleApp(App[int]):
         if text:
             self.copy_to_clipboard(text)
             self.notify(f"copied: {text}", timeout=3)
+
+    def may_change(self) -> bool:
+        """Whether this console may change something; where it may not, it says so."""
+        if self.readonly:
+            self.notify("this console is read-only", severity="warning")
+        return not self.readonly
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Tell in a corner. Names and errors may hold brackets, so nothing is ever markup."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     async def attempt(self, asked: "Awaitable[Any]") -> Any:
         """Ask the agent; what it refuses is told, and None is the answer."""
@@ -190,14 +215,16 @@ class ConsoleApp(App[int]):
 
     def on_prompt_left(self, event: Prompt.Left) -> None:
         """Escape in the `:` line."""
-        event.prompt.remove()
+        event.prompt.leave()
 
     def action_jobs(self) -> None:
         """Every job."""
         from .screens.jobs import JobsScreen
 
-        if not isinstance(self.screen, JobsScreen):
+        if not any(isinstance(screen, JobsScreen) for screen in self.screen_stack):
             self.push_screen(JobsScreen())
+        while not isinstance(self.screen, JobsScreen):
+            self.pop_screen()
 
     def action_fleet(self) -> None:
         """Back to the first screen."""
@@ -208,9 +235,7 @@ class ConsoleApp(App[int]):
         """Start an example or a script."""
         from .screens.launch import LaunchScreen
 
-        if self.readonly:
-            self.notify("this console is read-only", severity="warning")
-        else:
+        if self.may_change():
             self.push_screen(LaunchScreen())
 
     def action_theme(self) -> None:
@@ -239,6 +264,16 @@ class ConsoleApp(App[int]):
     def action_slower(self) -> None:
         """Fewer samples a second."""
         self._pace(1)
+
+    async def action_interrupt(self) -> None:
+        """Ctrl+C: give up the line or the dialogue that is open; where none is, leave."""
+        prompts = self.screen.query(Prompt)
+        if prompts:
+            prompts.first().post_message(Prompt.Left(prompts.first()))
+        elif self.screen.is_modal:
+            self.pop_screen()
+        else:
+            await self.action_quit()
 
     async def action_quit(self) -> None:
         """Leave; jobs and the agent go on."""

@@ -8,12 +8,13 @@ import asyncio
 import importlib
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from textual.message import Message
 
 from ..agents import start
-from ..agents.errors import AgentIncompatible, LlmosError
+from ..agents.errors import AgentIncompatible, FrameError, LlmosError
 from ..agents.fleet.store import Store
 from ..agents.protocol.events import Event
 from ..agents.protocol.facts import Interest
@@ -84,6 +85,7 @@ class Feed:
 
     async def _once(self, client: "Client") -> None:
         """One connection, from its start to its end."""
+        self._again.clear()
         try:
             if self._own is not None:
                 await asyncio.to_thread(start.ensure, self._own)
@@ -92,18 +94,31 @@ class Feed:
                 self._set_link("lost", "the agent ended")
         except AgentIncompatible as error:
             self._set_link("refused", str(error))
+        except FrameError as error:
+            await self._explain(client, error)
         except LlmosError as error:
+            self._set_link("lost", str(error))
+
+    async def _explain(self, client: "Client", error: FrameError) -> None:
+        """Frames that cannot be read may be those of another protocol: its greeting says so."""
+        try:
+            await client.hello()
+        except AgentIncompatible as other:
+            self._set_link("refused", str(other))
+        except LlmosError as other:
+            self._set_link("lost", str(other))
+        else:
             self._set_link("lost", str(error))
 
     async def _follow(self, client: "Client") -> None:
         """Read one stream until it ends, or until another rate is wanted."""
-        self._again.clear()
         interest = asyncio.create_task(self._tell_interest(client))
         try:
-            async for frames in client.stream(self.interval, self._since()):
-                self._apply(frames)
-                if self._again.is_set():
-                    return
+            async with aclosing(client.stream(self.interval, self._since())) as stream:
+                async for frames in stream:
+                    self._apply(frames)
+                    if self._again.is_set():
+                        return
         finally:
             interest.cancel()
 
@@ -116,9 +131,9 @@ class Feed:
             self.store.apply(frame)
             if self._picture is not None:
                 self._picture.keep(frame)
-        if self.link.state != "live":
-            self._set_link("live", "")
-            self._interest_changed.set()
+        self._set_link("live", "")
+        if any(frame.kind == Kind.HELLO for frame in frames):
+            self._interest_changed.set()  # a new stream knows nothing of what we show
         if any(frame.kind != Kind.BEAT for frame in frames):
             self._post(FleetUpdated())
         if self._metrics:

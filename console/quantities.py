@@ -11,40 +11,40 @@ Figure = float | int | None
 
 
 def known(value: Figure) -> bool:
-    """Whether there is a figure: neither None nor NaN."""
-    return value is not None and not math.isnan(value)
+    """Whether there is a figure: neither None nor NaN nor without end."""
+    return value is not None and math.isfinite(value)
 
 
 def percent(value: Figure) -> str:
     """As "63%"."""
-    return ABSENT if value is None or math.isnan(value) else f"{value:.0f}%"
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.0f}%"
 
 
 def celsius(value: Figure) -> str:
     """As "71°"."""
-    return ABSENT if value is None or math.isnan(value) else f"{value:.0f}°"
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.0f}°"
 
 
 def watts(value: Figure) -> str:
     """As "412W" or "5.60kW"."""
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return ABSENT
     return f"{value:.0f}W" if value < 1000 else f"{value / 1000:.2f}kW"
 
 
 def megahertz(value: Figure) -> str:
     """As "1980"."""
-    return ABSENT if value is None or math.isnan(value) else f"{value:.0f}"
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.0f}"
 
 
 def mebibytes(value: Figure) -> str:
     """An amount of memory given in MiB, as "71.3G"."""
-    return ABSENT if value is None or math.isnan(value) else _scaled(value * 1024, BINARY)
+    return ABSENT if value is None or not math.isfinite(value) else _scaled(value * 1024, BINARY)
 
 
 def kibibytes(value: Figure) -> str:
     """An amount or rate given in KiB, as "2.1M"."""
-    return ABSENT if value is None or math.isnan(value) else _scaled(value, BINARY)
+    return ABSENT if value is None or not math.isfinite(value) else _scaled(value, BINARY)
 
 
 def of_total(used: Figure, total: Figure) -> str:
@@ -57,19 +57,19 @@ def of_total(used: Figure, total: Figure) -> str:
 
 def count(value: Figure) -> str:
     """A plain number, as "12.4k"."""
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return ABSENT
     return f"{value:g}" if abs(value) < 1000 and value == int(value) else _scaled(value, DECIMAL)
 
 
 def number(value: Figure) -> str:
     """A measured number to four digits, as "3.142" or "0.0003"."""
-    return ABSENT if value is None or math.isnan(value) else f"{value:.4g}"
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.4g}"
 
 
 def duration(seconds: Figure) -> str:
     """As "42s", "3m10s", "5h02m" or "12d04h"."""
-    if seconds is None or math.isnan(seconds):
+    if seconds is None or not math.isfinite(seconds):
         return ABSENT
     whole = max(int(seconds), 0)
     for unit, size, part, part_size in (("d", 86400, "h", 3600), ("h", 3600, "m", 60)):
@@ -80,7 +80,7 @@ def duration(seconds: Figure) -> str:
 
 def age(seconds: Figure) -> str:
     """How old a figure is: tenths below ten seconds."""
-    if seconds is None or math.isnan(seconds):
+    if seconds is None or not math.isfinite(seconds):
         return ABSENT
     return f"{seconds:.1f}s" if seconds < 10 else duration(seconds)
 
@@ -89,9 +89,15 @@ def _scaled(value: float, units: tuple[str, ...]) -> str:
     step = 1024 if units is BINARY else 1000
     for unit in units[:-1]:
         if abs(value) < 999.5:
-            return f"{_three_digits(value)}{unit}"
+            return _with_unit(value, unit)
         value /= step
-    return f"{_three_digits(value)}{units[-1]}"
+    return _with_unit(value, units[-1])
+
+
+def _with_unit(value: float, unit: str) -> str:
+    """Nothing is nothing in every unit."""
+    text = _three_digits(value)
+    return text if text == "0" else f"{text}{unit}"
 
 
 def _three_digits(value: float) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import platformdirs
@@ -16,7 +17,7 @@ class Settings(msgspec.Struct):
     utc: bool = False
     """Whether clocks show UTC rather than local time."""
 
-    interval: float = 1.0
+    interval: Annotated[float, msgspec.Meta(ge=0.1, le=5)] = 1.0
     """Seconds between samples: 0.1 to 5."""
 
     @classmethod

@@ -1,6 +1,7 @@
 """What every screen looks at: the store, the link and the settings, as one immutable handle."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..agents.fleet.store import Store
@@ -9,6 +10,9 @@ from .link import Link
 from .settings import Settings
 from .tables.gpus import short_model
 
+Clock = Callable[[], float]
+"""Seconds since 1970."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -16,6 +20,7 @@ class View:
 
     feed: Feed
     settings: Settings
+    clock: Clock = time.time
 
     @property
     def store(self) -> Store:
@@ -38,7 +43,7 @@ class View:
         if self.link.state == "live":
             return self.store.age
         sampled = self.store.sampled
-        return None if sampled is None else max(time.time() - sampled, 0.0)
+        return None if sampled is None else max(self.clock() - sampled, 0.0)
 
     def describe(self) -> list[str]:
         """The fleet in a few words, the most important first."""

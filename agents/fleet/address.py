@@ -1,7 +1,9 @@
 """Where an agent is reached: what --connect takes."""
 
+import ipaddress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from ..errors import UsageError
 
@@ -29,8 +31,23 @@ def parse(text: str) -> Address:
     scheme, _, rest = text.partition(":")
     if scheme == "unix" and rest:
         return unix(Path(rest.removeprefix("//")).expanduser().absolute())
-    if scheme == "http" and rest.startswith("//"):
+    if scheme == "http" and _is_loopback(text):
         return Address(None, text.rstrip("/"), text)
     if scheme in ("https", "ssh"):
         raise UsageError(f"--connect {text}: {scheme} addresses come with fleets; use unix:PATH")
     raise UsageError(f"--connect {text}: expected unix:PATH or http://127.0.0.1:PORT")
+
+
+def _is_loopback(url: str) -> bool:
+    """Nothing is asked in the clear over a network."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        plain = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
+        return (
+            plain
+            and port is not None
+            and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+        )
+    except ValueError:
+        return False

@@ -1,16 +1,17 @@
 """Asks an agent, over its Unix socket or TCP. The console and a parent use the same client."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
 from ..errors import AgentIncompatible, AgentUnreachable, RequestRefused
 from ..protocol.events import Event
-from ..protocol.facts import PROTOCOL, Detail, Hello, Interest
+from ..protocol.facts import PROTOCOL, Detail, Hello, Interest, SignalRequest
 from ..protocol.frames import Frame, FrameReader
 from ..protocol.jobs import Curve, JobRecord, JobRequest, JobSummary, LogPiece
 from .address import Address
@@ -67,12 +68,12 @@ class Client:
 
     async def detail(self, node: str) -> Detail:
         """One node closely."""
-        return await self._ask("GET", f"/v1/nodes/{node}/detail", Detail)
+        return await self._ask("GET", f"/v1/nodes/{_name(node)}/detail", Detail)
 
     async def signal(self, node: str, pid: int, started: float, number: int) -> None:
         """Send a signal to a process that the node's detail lists."""
-        content = {"started": started, "signal": float(number)}
-        await self._ask("POST", f"/v1/nodes/{node}/processes/{pid}/signal", None, content)
+        asked = SignalRequest(started=started, signal=number)
+        await self._ask("POST", f"/v1/nodes/{_name(node)}/processes/{pid}/signal", None, asked)
 
     async def submit(self, request: JobRequest) -> JobSummary:
         """Hand in a job."""
@@ -84,19 +85,19 @@ class Client:
 
     async def job(self, job: str) -> JobRecord:
         """All that is known of one job."""
-        return await self._ask("GET", f"/v1/jobs/{job}", JobRecord)
+        return await self._ask("GET", f"/v1/jobs/{_name(job)}", JobRecord)
 
     async def stop(self, job: str) -> JobSummary:
         """Ask a job to end."""
-        return await self._ask("POST", f"/v1/jobs/{job}/stop", JobSummary)
+        return await self._ask("POST", f"/v1/jobs/{_name(job)}/stop", JobSummary)
 
     async def restart(self, job: str) -> JobSummary:
         """A new attempt of a running job, or a new job like an ended one."""
-        return await self._ask("POST", f"/v1/jobs/{job}/restart", JobSummary)
+        return await self._ask("POST", f"/v1/jobs/{_name(job)}/restart", JobSummary)
 
     async def series(self, job: str, points: int = 500, rank: int = 0) -> list[Curve]:
         """The curves of a job's present attempt, thinned to `points` each."""
-        path = f"/v1/jobs/{job}/series?points={points}&rank={rank}"
+        path = f"/v1/jobs/{_name(job)}/series?points={points}&rank={rank}"
         return await self._ask("GET", path, list[Curve])
 
     async def logs(
@@ -106,7 +107,7 @@ class Client:
         query = f"?lines={lines}"
         query += "" if rank is None else f"&rank={rank}"
         query += "" if offset is None else f"&offset={offset}"
-        return await self._ask("GET", f"/v1/jobs/{job}/logs{query}", list[LogPiece])
+        return await self._ask("GET", f"/v1/jobs/{_name(job)}/logs{query}", list[LogPiece])
 
     async def events(self, last: int = 100) -> list[Event]:
         """What happened, newest last."""
@@ -116,7 +117,9 @@ class Client:
         """Say what the reader of a stream shows."""
         await self._ask("PUT", f"/v1/streams/{stream}/interest", None, interest)
 
-    async def stream(self, interval: float = 1.0, since: str = "") -> AsyncIterator[list[Frame]]:
+    async def stream(
+        self, interval: float = 1.0, since: str = ""
+    ) -> AsyncGenerator[list[Frame], None]:
         """Frames as they come, in the batches in which they came.
 
         `since` is "BOOT:SEQ" of the last frame read, to be filled up from there. Ends when the
@@ -132,6 +135,7 @@ class Client:
                 async for data in response.content.iter_any():
                     if frames := reader.feed(data):
                         yield frames
+                reader.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -155,7 +159,14 @@ class Client:
         return AgentUnreachable(f"no agent at {self.address.text}: {why}")
 
 
+def _name(text: str) -> str:
+    """A name that a person typed, as one segment of a path. No node or job has an odd one."""
+    return quote(text, safe="")
+
+
 def _reason(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
+        return "it ended in the middle of its answer"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     return (isinstance(cause, OSError) and cause.strerror) or str(cause) or type(cause).__name__
 

@@ -5,11 +5,13 @@ applied, a total taken and 100,000 GPUs sorted without a Python loop over them.
 """
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import FrameError
 from ..protocol.fields import Field
 
 Floats = npt.NDArray[np.float32]
@@ -57,7 +59,17 @@ class Columns:
 class Decoder:
     """Reads records by the field table their sender gave in its HELLO."""
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(self, fields: Sequence[Field], keys: Sequence[str]) -> None:
+        """`keys` are the fields that say whose record it is: without them none can be read.
+
+        Raises FrameError for a table that describes no records.
+        """
+        for field in fields:
+            if field.code not in _CODES or not isfinite(field.scale) or not field.name:
+                raise FrameError(f"a table of fields with {field} in it")
+        names = [field.name for field in fields]
+        if len(set(names)) < len(names) or not set(keys) <= set(names):
+            raise FrameError(f"a table of fields where names are missing or double: {names}")
         self.fields = tuple(fields)
         self.dtype = np.dtype([(field.name, _CODES[field.code]) for field in fields])
 

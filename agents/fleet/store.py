@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import AgentIncompatible, FrameError
 from ..protocol.events import Event
@@ -23,14 +24,27 @@ from ..protocol.samples import split_sample
 from .columns import Columns, Decoder, Rows
 from .history import History
 
-GPUS_PER_NODE: Final = 1024
-"""More rows than MIG gives on sixteen GPUs; a node that claims more is refused."""
+NODES: Final = 65_535
+"""As many as two bytes of a slot can name; a higher slot is refused."""
+
+GPUS_PER_NODE: Final = 255
+"""As many as `index` can name, and more rows than MIG gives on sixteen GPUs."""
+
+ROWS: Final = 2**18
+"""GPUs in all."""
 
 EVENTS: Final = 1000
 
 GPU_HISTORY: Final = ("utilization", "memory_used", "power", "temperature")
 NODE_HISTORY: Final = ("cpu", "memory_used", "network_receive", "network_send")
 
+NODE_KEYS: Final = ("slot",)
+GPU_KEYS: Final = ("slot", "index")
+"""Fields without which a record cannot be put anywhere."""
+
+UNBOUND: Final = -1
+
+Mask = npt.NDArray[np.bool_]
 Listener = Callable[[Metric | LogPiece | Event], None]
 
 
@@ -58,9 +72,9 @@ class Store:
         """Grows with each change, so that a screen knows whether to paint."""
 
         self.quarantined = 0
-        """Records left out since nothing bound their slot."""
+        """Records and details left out since nothing bound their slot."""
 
-        self.gaps: list[Gap] = []
+        self.gaps: deque[Gap] = deque(maxlen=EVENTS)
         self.sampled: float | None = None
         """The sender's clock at the newest sample."""
 
@@ -68,10 +82,15 @@ class Store:
         """Our monotonic clock at the newest frame, less the age the frame brought."""
 
         self._listener = listener
-        self._node_decoder = Decoder(NODE_FIELDS)
-        self._gpu_decoder = Decoder(GPU_FIELDS)
+        self._node_decoder = Decoder(NODE_FIELDS, NODE_KEYS)
+        self._gpu_decoder = Decoder(GPU_FIELDS, GPU_KEYS)
         self._first_row = np.zeros(0, np.int64)
+        """By slot, as the two that follow; UNBOUND where no facts came."""
+
         self._row_count = np.zeros(0, np.int64)
+        self._row_room = np.zeros(0, np.int64)
+        """Rows kept for it: as many GPUs as it ever had."""
+
         self._slot_of_row = np.zeros(0, np.int64)
         self._free_row = 0
 
@@ -85,7 +104,7 @@ class Store:
         if handler is not None:
             try:
                 handler(self, frame)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise FrameError(f"a damaged {Kind(frame.kind).name} frame: {error}") from error
         self.heard = time.monotonic() - frame.age_ms / 1000
         if frame.seq:
@@ -119,8 +138,8 @@ class Store:
                 f"the agent speaks protocol {hello.protocol} (llmos {hello.version}), this console "
                 f"protocol {PROTOCOL}: install the same llmos on both, then stop the older agent"
             )
-        self._node_decoder = Decoder(hello.node_fields)
-        self._gpu_decoder = Decoder(hello.gpu_fields)
+        decoders = Decoder(hello.node_fields, NODE_KEYS), Decoder(hello.gpu_fields, GPU_KEYS)
+        self._node_decoder, self._gpu_decoder = decoders
         if self.hello is None or hello.boot != self.hello.boot:
             self.seq = 0
         self.hello = hello
@@ -133,29 +152,41 @@ class Store:
             self._bind(facts)
 
     def _bind(self, facts: NodeFacts) -> None:
-        """Give a node its rows; one whose number of GPUs grew moves to new rows."""
-        wanted = max((gpu.index + 1 for gpu in facts.gpus), default=0)
-        if wanted > GPUS_PER_NODE:
-            raise FrameError(f"{facts.hostname} claims {wanted} GPUs, the limit is {GPUS_PER_NODE}")
-        slot = facts.slot
+        """Give a node its rows; one that has more GPUs than ever before moves to new rows."""
+        slot, wanted = facts.slot, self._rows_wanted(facts)
         self.nodes.grow(slot + 1)
-        self._first_row = _extended(self._first_row, slot + 1)
+        self._first_row = _extended(self._first_row, slot + 1, UNBOUND)
         self._row_count = _extended(self._row_count, slot + 1)
-        if wanted > self._row_count[slot]:
+        self._row_room = _extended(self._row_room, slot + 1)
+        if slot in self.facts and self.facts[slot].node != facts.node:
+            self._forget(slot)
+        if self._first_row[slot] == UNBOUND or wanted > self._row_room[slot]:
             self._move_rows(slot, wanted)
-        elif wanted < self._row_count[slot]:
-            gone = np.arange(self._first_row[slot] + wanted, self.rows(slot).stop)
-            self.gpus.clear(gone)
+        self.gpus.clear(np.array(self.rows(slot)[wanted:], np.int64))
         self._row_count[slot] = wanted
         self.facts[slot] = facts
 
+    def _rows_wanted(self, facts: NodeFacts) -> int:
+        indices = [gpu.index for gpu in facts.gpus]
+        wanted = max([len(indices), *(index + 1 for index in indices)])
+        if not 0 <= facts.slot < NODES or min(indices, default=0) < 0:
+            raise FrameError(f"{facts.hostname} claims slot {facts.slot} and GPUs {indices[:8]}")
+        if wanted > GPUS_PER_NODE or self._free_row + wanted > ROWS:
+            raise FrameError(f"{facts.hostname} claims {wanted} GPUs, the limit is {GPUS_PER_NODE}")
+        return wanted
+
+    def _forget(self, slot: int) -> None:
+        """Another node has the slot now."""
+        self.nodes.clear(np.array([slot], np.int64))
+        self.gpus.clear(np.array(self.rows(slot), np.int64))
+        self.details.pop(slot, None)
+
     def _move_rows(self, slot: int, wanted: int) -> None:
-        old = np.array(self.rows(slot), np.int64)
-        last = old.size > 0 and old[-1] + 1 == self._free_row
-        first = int(old[0]) if last else self._free_row
-        if old.size and not last:
-            self.gpus.clear(old)
-        self._first_row[slot] = first
+        first, room = int(self._first_row[slot]), int(self._row_room[slot])
+        if not room or first + room < self._free_row:
+            self.gpus.clear(np.array(self.rows(slot), np.int64))
+            first = self._free_row
+        self._first_row[slot], self._row_room[slot] = first, wanted
         self._free_row = first + wanted
         self.gpus.grow(self._free_row)
         self._slot_of_row = _extended(self._slot_of_row, self._free_row)
@@ -179,20 +210,24 @@ class Store:
         self.node_history.add(self.nodes, frame.wall)
         self.gpu_history.add(self.gpus, frame.wall)
 
-    def _bound(self, slots: Rows) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _bound(self, slots: Rows) -> Mask:
         bound = slots < len(self._first_row)
+        bound[bound] = self._first_row[slots[bound]] != UNBOUND
         self.quarantined += int(np.count_nonzero(~bound))
         return bound
 
-    def _owned(self, slots: Rows, indices: Rows) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _owned(self, slots: Rows, indices: Rows) -> Mask:
         owned = slots < len(self._first_row)
-        owned[owned] &= indices[owned] < self._row_count[slots[owned]]
+        owned[owned] = indices[owned] < self._row_count[slots[owned]]
         self.quarantined += int(np.count_nonzero(~owned))
         return owned
 
     def _detail(self, frame: Frame) -> None:
         detail = msgspec.msgpack.decode(frame.payload, type=Detail)
-        self.details[detail.slot] = detail
+        if detail.slot in self.facts:
+            self.details[detail.slot] = detail
+        else:
+            self.quarantined += 1
 
     def _event(self, frame: Frame) -> None:
         event = msgspec.msgpack.decode(frame.payload, type=Event)
@@ -209,10 +244,10 @@ class Store:
         self.gaps.append(msgspec.msgpack.decode(frame.payload, type=Gap))
 
 
-def _extended(array: Rows, length: int) -> Rows:
+def _extended(array: Rows, length: int, filling: int = 0) -> Rows:
     if length <= len(array):
         return array
-    return np.concatenate([array, np.zeros(length - len(array), np.int64)])
+    return np.concatenate([array, np.full(length - len(array), filling, np.int64)])
 
 
 _HANDLERS: Final[dict[int, Callable[[Store, Frame], None]]] = {

@@ -11,9 +11,9 @@ from typing import Final
 import psutil
 
 from .. import locations as places
-from ..errors import RecordsError, RequestRefused
+from ..errors import RecordsError, RequestRefused, StateFolderError
 from ..protocol.events import Event
-from ..protocol.facts import Collector, Hello, JobFacts, NodeFacts
+from ..protocol.facts import Collector, Hello, JobFacts, NodeFacts, SignalRequest
 from ..protocol.frames import Kind
 from ..protocol.jobs import JobSummary, LogPiece, Metric
 from ..records.events import EventRecords
@@ -24,6 +24,10 @@ from .streams import Streams, of
 from .supervisor import Supervisor
 
 EVENTS_LIMIT: Final = 1000
+
+START_TOLERANCE: Final = 0.5
+"""Seconds: a start time that has been through JSON and rounding is still the same."""
+
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP})
 
 
@@ -112,22 +116,23 @@ class Agent:
         if node not in (self.node, "self"):
             raise RequestRefused(f"no node {node!r} here; this is {self.node}", status=404)
 
-    def signal(self, pid: int, started: float | None, number: int) -> None:
+    def signal(self, pid: int, asked: SignalRequest) -> None:
         """Send a signal to a process that the detail of this node lists.
 
         Only those: the agent is no way to reach other processes. The start time names the process
         beyond doubt, so that a pid used again is never hit.
         """
-        if number not in SIGNALS:
-            raise RequestRefused(f"signal {number} is not one of {sorted(map(int, SIGNALS))}")
+        if asked.signal not in SIGNALS:
+            known_signals = sorted(map(int, SIGNALS))
+            raise RequestRefused(f"signal {asked.signal} is not one of {known_signals}")
         listed = {each.pid: each for each in self.pulse.detail().processes}
         if pid not in listed:
             raise RequestRefused(f"process {pid} uses no GPU and belongs to no job", status=404)
         known = listed[pid].started
-        if started is None or known is None or abs(known - started) > 0.5:
+        if known is None or abs(known - asked.started) > START_TOLERANCE:
             raise RequestRefused(f"process {pid} is not the one you saw; look again", status=409)
         try:
-            psutil.Process(pid).send_signal(number)
+            psutil.Process(pid).send_signal(asked.signal)
         except psutil.NoSuchProcess:
             raise RequestRefused(f"process {pid} has ended", status=404) from None
         except psutil.AccessDenied:
@@ -150,15 +155,21 @@ class Agent:
 
 
 def stored_node_id(path: Path) -> str:
-    """The id of this node, made at the first start: a renamed host keeps it."""
+    """The id of this node, made at the first start: a renamed host keeps it.
+
+    Raises StateFolderError where it cannot be stored.
+    """
     try:
-        stored = path.read_text().strip()
+        stored = path.read_text(errors="replace").strip()
     except OSError:
         stored = ""
-    if stored:
+    if stored.isascii() and stored.isalnum():
         return stored
     made = uuid.uuid4().hex[:12]
     temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(made + "\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(made + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise StateFolderError(f"cannot write {path}: {error.strerror}; free space") from error
     return made

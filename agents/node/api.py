@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from ..errors import LlmosError, RequestRefused
-from ..protocol.facts import Interest, JobFacts
+from ..protocol.facts import Interest, JobFacts, SignalRequest
 from ..protocol.frames import Frame, Kind
 from ..protocol.jobs import JobRequest
 from ..protocol.lines import frame_line
@@ -29,6 +29,8 @@ INTERVALS: Final = (0.1, 5.0)
 """Seconds between samples that a reader may ask for: 0.2 to 10 a second."""
 
 REQUEST_LIMIT: Final = 4 * 2**20
+
+PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 T = TypeVar("T")
 Handler = Callable[[Agent, web.Request], Awaitable[web.StreamResponse]]
@@ -63,9 +65,8 @@ async def detail(agent: Agent, request: web.Request) -> web.StreamResponse:
 async def signal_process(agent: Agent, request: web.Request) -> web.StreamResponse:
     """Send a signal to a process that `detail` lists."""
     agent.require_node(request.match_info["node"])
-    asked = await _body(request, dict[str, float])
-    pid = _number(request.match_info["pid"], "pid")
-    agent.signal(pid, started=asked.get("started"), number=int(asked.get("signal", 15)))
+    asked = await _body(request, SignalRequest)
+    agent.signal(_number(request.match_info["pid"], "pid"), asked)
     return web.Response(status=204)
 
 
@@ -73,7 +74,7 @@ async def metrics(agent: Agent, request: web.Request) -> web.StreamResponse:
     """The figures as Prometheus text."""
     dcgm = agent.dcgm_names or request.query.get("names") == "dcgm"
     text = exposition(agent.pulse.facts, agent.pulse.reading, dcgm=dcgm)
-    return web.Response(text=text, content_type="text/plain", charset="utf-8")
+    return web.Response(body=text.encode(), headers={"Content-Type": PROMETHEUS_TEXT})
 
 
 async def events(agent: Agent, request: web.Request) -> web.StreamResponse:
@@ -116,15 +117,13 @@ async def series(agent: Agent, request: web.Request) -> web.StreamResponse:
 
 async def logs(agent: Agent, request: web.Request) -> web.StreamResponse:
     """What a job's ranks printed: the last lines, or from an offset on."""
-    rank = request.query.get("rank")
+    query = request.query
     return _json(
         agent.supervisor.logs(
             request.match_info["job"],
-            rank=None if rank is None else _number(rank, "rank"),
-            offset=_number(request.query["offset"], "offset")
-            if "offset" in request.query
-            else None,
-            lines=_number(request.query.get("lines", "200"), "lines"),
+            rank=_number(query["rank"], "rank") if "rank" in query else None,
+            offset=_number(query["offset"], "offset") if "offset" in query else None,
+            lines=_number(query.get("lines", "200"), "lines"),
         )
     )
 
@@ -147,15 +146,18 @@ async def stream(agent: Agent, request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     response.content_type = "application/jsonl" if as_json else "application/octet-stream"
     await response.prepare(request)
+    form = frame_line if as_json else Frame.encode
     opened = agent.streams.open(interval)
+    frames = _welcome(agent, opened, boot, seq)
     try:
-        for frame in _welcome(agent, opened, boot, seq):
-            opened.put(frame)
-        form = frame_line if as_json else Frame.encode
-        while frames := await opened.take():
+        while frames:
             await response.write(b"".join(map(form, frames)))
+            frames = await opened.take()
+            if opened.behind:
+                opened.behind = False
+                frames = [*_present(agent), *frames]
     except ConnectionError:
-        pass
+        pass  # the reader has gone
     finally:
         agent.streams.close(opened)
         agent.interest_changed()
@@ -215,11 +217,11 @@ async def _errors(
     try:
         return await handler(request)
     except RequestRefused as error:
-        return _json({"error": str(error)}, status=error.status)
+        return _refusal(str(error), error.status)
     except LlmosError as error:
-        return _json({"error": str(error)}, status=500)
+        return _refusal(str(error), 500)
     except web.HTTPException as error:
-        return _json({"error": f"{request.method} {request.path}: {error.reason}"}, error.status)
+        return _refusal(f"{request.method} {request.path}: {error.reason}", error.status)
 
 
 def _peer(request: web.Request) -> tuple[str, str]:
@@ -244,20 +246,27 @@ def _user_name(uid: int) -> str:
 
 def _welcome(agent: Agent, stream: Stream, boot: str, seq: str) -> list[Frame]:
     """What a reader must know before the first sample, and what it missed."""
-    frames = [
-        of(Kind.HELLO, agent.hello(stream.name, stream.interval)),
-        of(Kind.FACTS, agent.pulse.facts),
-    ]
-    frames += [of(Kind.FACTS, JobFacts(job=job)) for job in reversed(agent.supervisor.list())]
-    same_run = boot == agent.boot and seq.isdecimal()
-    return frames + agent.streams.since(int(seq) if same_run else 0)
+    hello = of(Kind.HELLO, agent.hello(stream.name, stream.interval))
+    known = boot == agent.boot and seq.isascii() and seq.isdecimal() and len(seq) < 16
+    return [hello, *_present(agent), *agent.streams.since(int(seq) if known else 0)]
+
+
+def _present(agent: Agent) -> list[Frame]:
+    """The facts as they are now."""
+    jobs = [of(Kind.FACTS, JobFacts(job=job)) for job in reversed(agent.supervisor.list())]
+    return [of(Kind.FACTS, agent.pulse.facts), *jobs]
 
 
 async def _body(request: web.Request, form: type[T]) -> T:
     try:
         return msgspec.json.decode(await request.read() or b"{}", type=form)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise RequestRefused(f"the request's body is off: {error}") from error
+
+
+def _refusal(message: str, status: int) -> web.Response:
+    """One line, also where a path that was asked for has line breaks in it."""
+    return _json({"error": " ".join(message.split())}, status)
 
 
 def _json(content: Any, status: int = 200) -> web.Response:

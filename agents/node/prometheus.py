@@ -3,12 +3,14 @@
 A figure that is absent has no line: to Prometheus an absent series is what null is to JSON.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from ..protocol.facts import GpuFacts, NodeFacts
-from ..protocol.fields import GPU_FIELDS, NODE_FIELDS, Value
+from ..protocol.fields import GPU_FIELDS, GPU_STATES, NODE_FIELDS, Field, Value
 from ..samplers.sampler import Reading
+
+Figures = Mapping[str, Value]
 
 MIB: Final = 2**20
 
@@ -25,30 +27,75 @@ BASE_UNITS: Final = {
 """Prometheus wants base units, and the unit in the name."""
 
 
-class DcgmName(NamedTuple):
-    """What the DCGM exporter calls one of our fields, and its unit in ours."""
+class DcgmFamily(NamedTuple):
+    """One metric of the DCGM exporter, and where its value stands with us."""
 
     name: str
     kind: str
-    factor: float
     help: str
+    read: Callable[[GpuFacts, Figures], Value]
 
 
-DCGM_NAMES: Final = {
-    "sm_clock": DcgmName("DCGM_FI_DEV_SM_CLOCK", "gauge", 1, "SM clock frequency (in MHz)."),
-    "memory_clock": DcgmName(
-        "DCGM_FI_DEV_MEM_CLOCK", "gauge", 1, "Memory clock frequency (in MHz)."
+def _figure(name: str, field: str, text: str, factor: float = 1) -> DcgmFamily:
+    """A gauge that is a field of the sample times a factor."""
+
+    def read(gpu: GpuFacts, figures: Figures) -> Value:
+        value = figures.get(field)
+        return None if value is None else value * factor
+
+    return DcgmFamily(name, "gauge", text, read)
+
+
+def _free(gpu: GpuFacts, figures: Figures) -> Value:
+    """With what the driver keeps for itself, which DCGM leaves out."""
+    used = figures.get("memory_used")
+    return None if gpu.memory_total is None or used is None else gpu.memory_total - used
+
+
+def _rows(name: str) -> Callable[[GpuFacts, Figures], Value]:
+    return lambda gpu, figures: getattr(gpu.remapped_rows, name, None)
+
+
+DCGM_FAMILIES: Final = (
+    _figure("DCGM_FI_DEV_SM_CLOCK", "sm_clock", "SM clock frequency (in MHz)."),
+    _figure("DCGM_FI_DEV_MEM_CLOCK", "memory_clock", "Memory clock frequency (in MHz)."),
+    _figure("DCGM_FI_DEV_GPU_TEMP", "temperature", "GPU temperature (in C)."),
+    _figure("DCGM_FI_DEV_POWER_USAGE", "power", "Power draw (in W)."),
+    DcgmFamily(
+        "DCGM_FI_DEV_PCIE_REPLAY_COUNTER",
+        "counter",
+        "Total number of PCIe retries.",
+        lambda gpu, figures: gpu.pcie_replays,
     ),
-    "temperature": DcgmName("DCGM_FI_DEV_GPU_TEMP", "gauge", 1, "GPU temperature (in C)."),
-    "power": DcgmName("DCGM_FI_DEV_POWER_USAGE", "gauge", 1, "Power draw (in W)."),
-    "utilization": DcgmName("DCGM_FI_DEV_GPU_UTIL", "gauge", 1, "GPU utilization (in %)."),
-    "memory_utilization": DcgmName(
-        "DCGM_FI_DEV_MEM_COPY_UTIL", "gauge", 1, "Memory utilization (in %)."
+    _figure("DCGM_FI_DEV_GPU_UTIL", "utilization", "GPU utilization (in %)."),
+    _figure("DCGM_FI_DEV_MEM_COPY_UTIL", "memory_utilization", "Memory utilization (in %)."),
+    _figure("DCGM_FI_DEV_ENC_UTIL", "encoder", "Encoder utilization (in %)."),
+    _figure("DCGM_FI_DEV_DEC_UTIL", "decoder", "Decoder utilization (in %)."),
+    DcgmFamily("DCGM_FI_DEV_FB_FREE", "gauge", "Framebuffer memory free (in MiB).", _free),
+    _figure("DCGM_FI_DEV_FB_USED", "memory_used", "Framebuffer memory used (in MiB)."),
+    DcgmFamily(
+        "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS",
+        "counter",
+        "Number of remapped rows for uncorrectable errors",
+        _rows("uncorrected"),
     ),
-    "encoder": DcgmName("DCGM_FI_DEV_ENC_UTIL", "gauge", 1, "Encoder utilization (in %)."),
-    "decoder": DcgmName("DCGM_FI_DEV_DEC_UTIL", "gauge", 1, "Decoder utilization (in %)."),
-    "memory_used": DcgmName("DCGM_FI_DEV_FB_USED", "gauge", 1, "Framebuffer used (in MiB)."),
-}
+    DcgmFamily(
+        "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS",
+        "counter",
+        "Number of remapped rows for correctable errors",
+        _rows("corrected"),
+    ),
+    DcgmFamily(
+        "DCGM_FI_DEV_ROW_REMAP_FAILURE",
+        "gauge",
+        "Whether remapping of rows has failed",
+        _rows("failed"),
+    ),
+    _figure("DCGM_FI_PROF_PCIE_TX_BYTES", "pcie_send", "PCIe bytes sent, per second.", 1e6),
+    _figure("DCGM_FI_PROF_PCIE_RX_BYTES", "pcie_receive", "PCIe bytes received, per second.", 1e6),
+)
+"""Names, kinds and units of NVIDIA/dcgm-exporter's etc/default-counters.csv, as far as NVML gives
+the figures."""
 
 
 def exposition(facts: NodeFacts, reading: Reading, *, dcgm: bool = False) -> str:
@@ -58,91 +105,67 @@ def exposition(facts: NodeFacts, reading: Reading, *, dcgm: bool = False) -> str
 
 
 def _ours(facts: NodeFacts, reading: Reading) -> Iterator[str]:
-    yield "# HELP llmos_up Whether the agent answers."
-    yield "# TYPE llmos_up gauge"
-    yield "llmos_up 1"
+    yield from _family("llmos_up", "gauge", "Whether the agent answers.", [({}, 1)])
     node = {"node": facts.node, "hostname": facts.hostname}
     for field in NODE_FIELDS[1:]:
-        suffix, factor = BASE_UNITS[field.unit]
-        name = "_".join(filter(None, ("llmos_node", field.name, suffix)))
-        yield from _family(
-            name,
-            "gauge",
-            f"{field.title} of the node.",
-            [(node, reading.node.get(field.name))],
-            factor,
-        )
-    yield from _totals(facts, node)
-    for field in GPU_FIELDS[3:]:
-        suffix, factor = BASE_UNITS[field.unit]
-        name = "_".join(filter(None, ("llmos_gpu", field.name, suffix)))
-        series = [
-            ({**node, **_gpu_labels(facts, record)}, record.get(field.name))
-            for record in reading.gpus
-        ]
-        yield from _family(name, "gauge", f"{field.title} of the GPU.", series, factor)
-    states = [
-        ({**node, **_gpu_labels(facts, record)}, int(record.get("state") == 0))
-        for record in reading.gpus
-    ]
-    yield from _family("llmos_gpu_ok", "gauge", "Whether the GPU answers as it should.", states, 1)
-
-
-def _totals(facts: NodeFacts, node: Mapping[str, str]) -> Iterator[str]:
+        name, factor = _named("llmos_node", field)
+        value = reading.node.get(field.name)
+        yield from _family(name, "gauge", f"{field.title} of the node.", [(node, value)], factor)
     yield from _family(
         "llmos_node_memory_bytes", "gauge", "Memory of the node.", [(node, facts.memory_total)], MIB
     )
-    gpus = [
-        ({**node, **_gpu_labels(facts, {"index": gpu.index})}, gpu.memory_total)
-        for gpu in facts.gpus
-    ]
-    yield from _family("llmos_gpu_memory_bytes", "gauge", "Memory of the GPU.", gpus, MIB)
+    gpus = _gpus(facts, reading)
+    labels = [node | _labels(gpu) for gpu, _ in gpus]
+    totals = zip(labels, (gpu.memory_total for gpu, _ in gpus), strict=True)
+    yield from _family("llmos_gpu_memory_bytes", "gauge", "Memory of the GPU.", totals, MIB)
+    for field in GPU_FIELDS[3:]:
+        name, factor = _named("llmos_gpu", field)
+        values = zip(labels, (figures.get(field.name) for _, figures in gpus), strict=True)
+        yield from _family(name, "gauge", f"{field.title} of the GPU.", values, factor)
+    well = zip(labels, (_is_well(figures) for _, figures in gpus), strict=True)
+    yield from _family("llmos_gpu_ok", "gauge", "Whether the GPU answers as it should.", well)
 
 
 def _dcgm(facts: NodeFacts, reading: Reading) -> Iterator[str]:
-    for field, dcgm in DCGM_NAMES.items():
-        series = [(_dcgm_labels(facts, record), record.get(field)) for record in reading.gpus]
-        yield from _family(dcgm.name, dcgm.kind, dcgm.help, series, dcgm.factor)
-    totals = {gpu.index: gpu.memory_total for gpu in facts.gpus}
-    free = [
-        (_dcgm_labels(facts, record), _difference(totals.get(_index(record)), record))
-        for record in reading.gpus
-    ]
-    yield from _family("DCGM_FI_DEV_FB_FREE", "gauge", "Framebuffer free (in MiB).", free, 1)
+    gpus = _gpus(facts, reading)
+    labels = [_dcgm_labels(facts, gpu) for gpu, _ in gpus]
+    for name, kind, text, read in DCGM_FAMILIES:
+        values = zip(labels, (read(gpu, figures) for gpu, figures in gpus), strict=True)
+        yield from _family(name, kind, text, values)
 
 
-def _difference(total: int | None, record: Mapping[str, Value]) -> Value:
-    used = record.get("memory_used")
-    return None if total is None or used is None else total - used
+def _gpus(facts: NodeFacts, reading: Reading) -> list[tuple[GpuFacts, Figures]]:
+    """Each row: what it is, and its figures. Facts may follow their first figures."""
+    known = {gpu.index: gpu for gpu in facts.gpus}
+    rows = ((int(figures["index"] or 0), figures) for figures in reading.gpus)
+    return [(known.get(index) or GpuFacts(index=index), figures) for index, figures in rows]
 
 
-def _index(record: Mapping[str, Value]) -> int:
-    return int(record["index"] or 0)
+def _named(prefix: str, field: Field) -> tuple[str, float]:
+    suffix, factor = BASE_UNITS[field.unit]
+    return "_".join(filter(None, (prefix, field.name, suffix))), factor
 
 
-def _facts_of(facts: NodeFacts, record: Mapping[str, Value]) -> GpuFacts | None:
-    index = _index(record)
-    return next((gpu for gpu in facts.gpus if gpu.index == index), None)
+def _is_well(figures: Figures) -> Value:
+    state = figures.get("state")
+    return None if state is None else int(state == GPU_STATES.index("ok"))
 
 
-def _gpu_labels(facts: NodeFacts, record: Mapping[str, Value]) -> dict[str, str]:
-    gpu = _facts_of(facts, record)
+def _labels(gpu: GpuFacts) -> dict[str, str]:
+    return {"gpu": str(gpu.index), "uuid": gpu.uuid or "", "model": gpu.name or ""}
+
+
+def _dcgm_labels(facts: NodeFacts, gpu: GpuFacts) -> dict[str, str]:
+    """A MIG instance bears its GPU's labels, its profile and, lacking DCGM's number, its UUID."""
+    whole = next((each for each in facts.gpus if each.index == gpu.parent), gpu)
+    profile = {} if gpu.profile is None else {"GPU_I_PROFILE": gpu.profile}
     return {
-        "gpu": str(_index(record)),
-        "uuid": (gpu and gpu.uuid) or "",
-        "model": (gpu and gpu.name) or "",
-    }
-
-
-def _dcgm_labels(facts: NodeFacts, record: Mapping[str, Value]) -> dict[str, str]:
-    gpu = _facts_of(facts, record)
-    index = _index(record)
-    return {
-        "gpu": str(index),
-        "UUID": (gpu and gpu.uuid) or "",
-        "pci_bus_id": (gpu and gpu.pci_bus_id) or "",
-        "device": f"nvidia{index}",
-        "modelName": (gpu and gpu.name) or "",
+        "gpu": str(whole.index),
+        "UUID": gpu.uuid or "",
+        "pci_bus_id": whole.pci_bus_id or "",
+        "device": f"nvidia{whole.index}",
+        "modelName": whole.name or "",
+        **profile,
         "Hostname": facts.hostname,
         "DCGM_FI_DRIVER_VERSION": facts.driver or "",
     }
@@ -153,7 +176,7 @@ def _family(
     kind: str,
     text: str,
     series: Iterable[tuple[Mapping[str, str], Value]],
-    factor: float,
+    factor: float = 1,
 ) -> Iterator[str]:
     known = [(labels, value) for labels, value in series if value is not None]
     if not known:
@@ -162,7 +185,7 @@ def _family(
     yield f"# TYPE {name} {kind}"
     for labels, value in known:
         marks = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        yield f"{name}{{{marks}}} {value * factor:.10g}"
+        yield f"{name}{'{' + marks + '}' if marks else ''} {value * factor:.10g}"
 
 
 def _escaped(text: str) -> str:

@@ -44,7 +44,7 @@ class Pulse:
         self._node = node
         self._refine = refine
         self.reading = Reading()
-        self.sampled = time.time()
+        self._sampled = time.monotonic()
         self._detailed = 0.0
         self.facts = self.read_facts()
 
@@ -67,8 +67,8 @@ class Pulse:
         return facts
 
     def snapshot(self) -> dict[str, Any]:
-        """This node as JSON, with figures no older than a second."""
-        age = time.time() - self.sampled
+        """This node as JSON, with the newest figures and their age."""
+        age = time.monotonic() - self._sampled
         return node_snapshot(self.facts, self.reading.node, self.reading.gpus, age)
 
     def sample(self) -> None:
@@ -78,9 +78,9 @@ class Pulse:
         for gpu in reading.gpus:
             gpu["slot"] = SLOT
         self.reading = reading
-        self.sampled = time.time()
+        self._sampled = time.monotonic()
         payload = pack_sample([reading.node], reading.gpus)
-        self._streams.sample(payload, time.monotonic(), self.interval)
+        self._streams.sample(payload, self._sampled, self.interval)
         if len(reading.gpus) != len(self.facts.gpus):
             self.publish_facts()
 

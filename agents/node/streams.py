@@ -1,10 +1,12 @@
 """The streams that leave this agent: what was sent is ringed, what is not wanted is not sent.
 
 A slow reader never holds up the agent or another reader: its own queue is bounded, and when it is
-full the oldest frames are dropped and a GAP says which.
+full the oldest frames are dropped. A GAP says which of the ringed ones; of the rest, facts must be
+told again.
 """
 
 import asyncio
+import secrets
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ RING_FRAMES: Final = 600
 """Ten minutes at one sample a second."""
 
 QUEUE_FRAMES: Final = 256
-"""Frames that wait for one slow reader: some minutes of samples, or a burst of log lines."""
+"""Frames that wait for one slow reader: four minutes of samples, or a burst of log lines."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -32,13 +34,21 @@ class Stream:
         self.interval = interval
         self.interest = Interest()
         self.closed = False
+        self.behind = False
+        """Facts were dropped: the reader must be told the present ones."""
+
         self._due = 0.0
         self._queue: deque[Frame] = deque()
         self._dropped: Gap | None = None
         self._wake = asyncio.Event()
 
     def put(self, frame: Frame) -> None:
-        """Queue a frame; where the reader is slow, drop the oldest and remember which."""
+        """Queue a frame; where the reader is slow, drop the oldest and remember which.
+
+        A beat behind other frames says nothing that they do not say.
+        """
+        if frame.kind == Kind.BEAT and self._queue:
+            return
         if len(self._queue) >= QUEUE_FRAMES:
             self._drop(self._queue.popleft())
         self._queue.append(frame)
@@ -69,6 +79,7 @@ class Stream:
         self._wake.set()
 
     def _drop(self, frame: Frame) -> None:
+        self.behind |= frame.kind == Kind.FACTS
         if not frame.seq:
             return
         if self._dropped is None:
@@ -84,9 +95,8 @@ class Streams:
         self._streams: dict[str, Stream] = {}
         self._ring: deque[Frame] = deque(maxlen=RING_FRAMES)
         self._seq = 0
-        self._names = 0
         self.changed = asyncio.Event()
-        """Set when a reader comes or shows something else."""
+        """Set when a reader comes."""
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -95,9 +105,8 @@ class Streams:
         return iter(tuple(self._streams.values()))
 
     def open(self, interval: float) -> Stream:
-        """A new reader."""
-        self._names += 1
-        stream = Stream(str(self._names), interval)
+        """A new reader. Its name is a secret between it and the agent."""
+        stream = Stream(secrets.token_hex(8), interval)
         self._streams[stream.name] = stream
         self.changed.set()
         return stream

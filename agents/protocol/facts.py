@@ -262,6 +262,16 @@ class Detail(msgspec.Struct, kw_only=True):
     processes: list[Process] = []
 
 
+class SignalRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A signal for a process that the detail lists."""
+
+    started: float
+    """As the detail says it: a pid that is used again is never hit."""
+
+    signal: int = 15
+    """The number: SIGTERM, SIGKILL, SIGINT or SIGHUP."""
+
+
 class Interest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a reader of a stream shows, and so wants to be sent. Each request replaces the last."""
 

@@ -9,6 +9,7 @@ not be measured is never sent as zero.
 """
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from struct import Struct
 from typing import Final
 
@@ -106,7 +107,8 @@ class Record:
         self.size = self.struct.size
 
     def pack(self, values: Mapping[str, Value]) -> bytes:
-        """One record: None or missing is sent as absent, a value past the range as the largest."""
+        """One record: what is None, missing or not finite is sent as absent, a value past the range
+        as the nearest in it."""
         return self.struct.pack(*(_count(field, values.get(field.name)) for field in self.fields))
 
     def unpack(self, record: bytes | memoryview) -> dict[str, Value]:
@@ -119,7 +121,7 @@ class Record:
 
 
 def _count(field: Field, value: Value) -> int:
-    if value is None:
+    if value is None or not isfinite(value):
         return field.absent
     return min(max(round(value / field.scale), 0), field.absent - 1)
 

@@ -5,6 +5,7 @@ pass over a kind it does not know; a relay can forward a payload without decodin
 """
 
 from enum import IntEnum
+from math import isfinite
 from struct import Struct
 from typing import Final
 
@@ -98,8 +99,8 @@ class FrameReader:
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes.
 
-        Raises FrameError for another version or an impossible length; the stream is then of no
-        more use, since nothing says where the next frame starts.
+        Raises FrameError for another version, an impossible length or time; the stream is then of
+        no more use, since nothing says where the next frame starts.
         """
         self._buffer += data
         frames = []
@@ -108,7 +109,7 @@ class FrameReader:
             length, version, kind, flags, stream, seq, wall, age_ms = HEADER.unpack_from(
                 self._buffer, start
             )
-            self._check(length, version)
+            self._check(length, version, wall)
             end = start + HEADER.size + length
             if end > len(self._buffer):
                 break
@@ -123,8 +124,10 @@ class FrameReader:
         if self._buffer:
             raise FrameError(f"the stream ended inside a frame, {len(self._buffer)} bytes into it")
 
-    def _check(self, length: int, version: int) -> None:
+    def _check(self, length: int, version: int, wall: float) -> None:
         if version != VERSION:
             raise FrameError(f"a frame of version {version}, this llmos reads version {VERSION}")
         if length > self._max_payload:
             raise FrameError(f"a frame of {length} bytes, the limit is {self._max_payload}")
+        if not isfinite(wall):
+            raise FrameError(f"a frame whose time is {wall}")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from textual.widgets import Input
 
-from ...agents.errors import LlmosError
+from ...agents.errors import LlmosError, UsageError
+from ...engine.nearest import hint
 from .. import themes
 from ..widgets.prompt import Prompt
 
@@ -27,7 +28,7 @@ def _jobs(app: "ConsoleApp", words: list[str]) -> None:
 def _job(app: "ConsoleApp", words: list[str]) -> None:
     if len(words) != 1 or words[0] not in app.feed.store.jobs:
         known = ", ".join(list(app.feed.store.jobs)[-5:]) or "none yet"
-        raise LlmosError(f"job: expected the id of a job; there are {known}")
+        raise UsageError(f"job: expected the id of a job; the latest are {known}")
     app.open_job(words[0])
 
 
@@ -35,9 +36,10 @@ def _node(app: "ConsoleApp", words: list[str]) -> None:
     facts = app.feed.store.facts
     slots = [slot for slot, node in facts.items() if not words or node.hostname in words]
     if not slots:
-        raise LlmosError(
-            f"node: no node of that name; there are {[f.hostname for f in facts.values()]}"
-        )
+        if not words:
+            raise UsageError("node: no node has answered yet; wait a moment")
+        names = [node.hostname for node in facts.values()]
+        raise UsageError(f"node: unknown node {hint(words[0], names)}")
     app.open_node(slots[0])
 
 
@@ -52,7 +54,7 @@ def _run(app: "ConsoleApp", words: list[str]) -> None:
 
 def _theme(app: "ConsoleApp", words: list[str]) -> None:
     if len(words) != 1 or words[0] not in themes.NAMES:
-        raise LlmosError(f"theme: expected one of {', '.join(themes.NAMES)}")
+        raise UsageError(f"theme: {hint(' '.join(words), themes.NAMES)}")
     app.set_theme(words[0])
 
 
@@ -88,9 +90,7 @@ def open_command_line(app: "ConsoleApp") -> None:
     words += [f"run @{example.name}" for example in examples()]
     words += [f"theme {name}" for name in themes.NAMES]
     words += [f"job {job}" for job in app.feed.store.jobs]
-    prompt = Prompt(":", words=tuple(words))
-    screen.mount(prompt)
-    prompt.focus()
+    screen.mount(Prompt(":", words=tuple(words)))
 
 
 def carry_out(app: "ConsoleApp", line: str) -> None:
@@ -98,27 +98,23 @@ def carry_out(app: "ConsoleApp", line: str) -> None:
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise LlmosError(f"{line}: {error}") from error
+        raise UsageError(f"{line}: {error}") from error
     if not words:
         return
     command = COMMANDS.get(words[0])
     if command is None:
         matches = [name for name in COMMANDS if name.startswith(words[0])]
         if len(matches) != 1:
-            raise LlmosError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
+            raise UsageError(f"unknown command {hint(words[0], matches or COMMANDS)}")
         command = COMMANDS[matches[0]]
     command(app, words[1:])
 
 
 def submitted(app: "ConsoleApp", event: Input.Submitted) -> None:
     """Enter was pressed in the line."""
-    close(event.input)
+    if isinstance(event.input, Prompt):
+        event.input.leave()
     try:
         carry_out(app, event.value)
     except LlmosError as error:
         app.notify(str(error), severity="error", timeout=8)
-
-
-def close(prompt: Input) -> None:
-    """Take the line away."""
-    prompt.remove()

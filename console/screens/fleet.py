@@ -51,6 +51,7 @@ class FleetScreen(Filtering):
         """What a person chose; None while the fleet decides."""
 
         self._nodes_shown = False
+        self._map_name = "MAP"
 
     def body(self) -> Iterable[Widget]:
         """Totals, map, grid, plots, jobs."""
@@ -140,7 +141,9 @@ class FleetScreen(Filtering):
             cores = [detail.cores for detail in store.details.values()][:1]
             known = [np.nan if core is None else core / 100 for core in (cores or [[]])[0]]
             figures, marks, name = np.array(known, np.float32), None, "CORES"
-        self.query_one("#mapname", Label).update(name)
+        if name != self._map_name:  # an update lays the whole screen out anew
+            self._map_name = name
+            self.query_one("#mapname", Label).update(name)
         heat_map = self.query_one("#map", HeatMap)
         heat_map.show(figures, marks)
         self.query_one("#mapline").display = len(figures) > 0

@@ -31,13 +31,15 @@ class JobActions(LiveScreen):
 
     def _ask(self, question: str, verb: str, job: JobSummary) -> None:
         app = self.console_app
-        if app.readonly:
-            app.notify("this console is read-only", severity="warning")
+        if not app.may_change():
             return
 
         async def done(answer: str | None) -> None:
             if answer is not None:
-                call = app.client.stop if verb == "stop" else app.client.restart
+                client = await app.attempt(app.connected())
+                if client is None:
+                    return
+                call = client.stop if verb == "stop" else client.restart
                 told = await app.attempt(call(job.id))
                 if isinstance(told, JobSummary) and told.id != job.id:
                     app.open_job(told.id)

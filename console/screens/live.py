@@ -41,6 +41,11 @@ class LiveScreen(Screen[None]):
         """What the heading calls this screen."""
         return self.KIND.capitalize()
 
+    @property
+    def heading_place(self) -> str:
+        """The place as it is now, with what a person should not overlook."""
+        return self.place
+
     def interest(self) -> Interest:
         """What this screen shows beyond samples and facts."""
         return Interest()
@@ -76,6 +81,7 @@ class LiveScreen(Screen[None]):
     def repaint_heading(self) -> None:
         """The heading alone: its clock and age go on without news."""
         for heading in self.query(Heading):
+            heading.place = self.heading_place
             heading.repaint()
 
     def action_press(self, name: str) -> None:

@@ -1,6 +1,5 @@
 """Node: what does each GPU of this host do, since when, and for whom?"""
 
-import time
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -103,17 +102,25 @@ class NodeScreen(Filtering):
         if process is None:
             self.notify("no process under the cursor", severity="warning")
             return
-        if self.console_app.readonly:
-            self.notify("this console is read-only", severity="warning")
+        started = process.started
+        if started is None:
+            self.notify(
+                f"process {process.pid} lives in another container: end it from there",
+                severity="warning",
+            )
+            return
+        if not self.console_app.may_change():
             return
 
         async def done(answer: str | None) -> None:
-            if answer is not None and process.started is not None:
+            if answer is not None:
                 app = self.console_app
-                number = SIGNALS[answer]
-                await app.attempt(
-                    app.client.signal(self.facts.node, process.pid, process.started, number)
-                )
+                client = await app.attempt(app.connected())
+                if client is not None:
+                    number = SIGNALS[answer]
+                    await app.attempt(
+                        client.signal(self.facts.node, process.pid, started, number)
+                    )
 
         held = f"on GPU {process.gpu}" if process.gpu is not None else "on no GPU"
         text = (
@@ -169,5 +176,5 @@ class NodeScreen(Filtering):
             return
         cores = [np.nan if core is None else core / 100 for core in detail.cores]
         self.query_one("#cores", HeatMap).show(np.array(cores))
-        self._processes.show(detail.processes, self.view.store.sampled or time.time())
+        self._processes.show(detail.processes, self.view.store.sampled or self.view.clock())
         self.query_one("#processes", Grid).update()

@@ -1,13 +1,11 @@
 """What a GPU and its host are, in three lines under the grid: the figures that stand still."""
 
-from rich.segment import Segment
-
 from ...agents.protocol.facts import GpuFacts, NodeFacts
 from ...agents.protocol.fields import throttle_reasons
 from .. import quantities as q
 from ..view import View
 from .lines import Line, Lines
-from .pen import Pen, width_of
+from .pairs import Pair, pairs
 
 
 class FactLines(Lines):
@@ -27,13 +25,13 @@ class FactLines(Lines):
         """Two lines for the GPU, where there is one, and two for the host; cut at whole figures."""
         node = self._view.store.facts[self._slot]
         gpu = self._gpu(node)
-        lines = (
-            [] if gpu is None else _wrapped([*_of_gpu(gpu), *self._present()], width, 2, self.pen)
-        )
         host = [*self._host_figures(node), *_of_host(node)]
-        return [*lines, *_wrapped(host, width, 2 if gpu is None else 1, self.pen)]
+        if gpu is None:
+            return [*pairs(host, width, self.pen, most=2)]
+        lines = pairs([*_of_gpu(gpu), *self._present()], width, self.pen, most=2)
+        return [*lines, *pairs(host, width, self.pen, most=1)]
 
-    def _host_figures(self, node: NodeFacts) -> list[tuple[str, str]]:
+    def _host_figures(self, node: NodeFacts) -> list[Pair]:
         nodes, slot = self._view.store.nodes, self._slot
         return [
             ("CPU", q.percent(float(nodes["cpu"][slot]))),
@@ -49,7 +47,7 @@ class FactLines(Lines):
         index = self.row - self._view.store.rows(self._slot).start
         return next((gpu for gpu in node.gpus if gpu.index == index), None)
 
-    def _present(self) -> list[tuple[str, str]]:
+    def _present(self) -> list[Pair]:
         """Figures that a person reads beside the facts, for the row under the cursor."""
         row, gpus = self.row, self._view.store.gpus
         if row is None:
@@ -72,7 +70,7 @@ class FactLines(Lines):
         ]
 
 
-def _of_gpu(gpu: GpuFacts) -> list[tuple[str, str]]:
+def _of_gpu(gpu: GpuFacts) -> list[Pair]:
     pcie = f"gen {_or(gpu.pcie_generation)} × {_or(gpu.pcie_width)}"
     ecc = {None: "n/a", False: "off", True: "on"}[gpu.ecc]
     if gpu.ecc and gpu.ecc_uncorrected is not None:
@@ -87,9 +85,9 @@ def _of_gpu(gpu: GpuFacts) -> list[tuple[str, str]]:
     ]
 
 
-def _of_host(node: NodeFacts) -> list[tuple[str, str]]:
+def _of_host(node: NodeFacts) -> list[Pair]:
     return [
-        *[(disk.mount, q.of_total(disk.used, disk.total)) for disk in node.disks[:3]],
+        *[(f"disk {disk.mount}", q.of_total(disk.used, disk.total)) for disk in node.disks[:3]],
         ("cores", f"{_or(node.cores)} of {node.cpu or 'n/a'}"),
         ("system", node.system or "n/a"),
         ("kernel", node.kernel or "n/a"),
@@ -98,19 +96,3 @@ def _of_host(node: NodeFacts) -> list[tuple[str, str]]:
 
 def _or(value: int | None) -> str:
     return "n/a" if value is None else str(value)
-
-
-def _wrapped(said: list[tuple[str, str]], width: int, most: int, pen: Pen) -> list[Line]:
-    lines: list[list[Segment]] = [[]]
-    for label, text in said:
-        item = [
-            Segment(f"{label} ", pen.roles.dim),
-            Segment(text, pen.roles.text),
-            Segment("   ", pen.roles.base),
-        ]
-        if lines[-1] and width_of(lines[-1]) + width_of(item) > width:
-            if len(lines) == most:
-                break
-            lines.append([])
-        lines[-1] += item
-    return [*lines, *[[] for _ in range(most - len(lines))]]

@@ -1,6 +1,5 @@
 """The first line of every screen: where one is, what it is, how fresh it is."""
 
-import time
 from datetime import UTC, datetime
 
 from rich.segment import Segment
@@ -62,7 +61,7 @@ class Heading(Lines):
         return [Segment(f"{mark} {word}{seen} ", role)]
 
     def _clock(self, pen: Pen) -> list[Segment]:
-        now = time.time()
+        now = self._view.clock()
         zone = UTC if self._view.settings.utc else None
         text = datetime.fromtimestamp(now, UTC).astimezone(zone).strftime("%H:%M:%S")
         return [Segment(f" {text}{'Z' if zone else ''} ", pen.roles.dim)]

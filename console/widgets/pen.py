@@ -25,11 +25,19 @@ class Pen(NamedTuple):
 
     def fit(self, text: str, width: int, *, right: bool = False) -> str:
         """A text cut, with a mark, or padded to exactly `width` cells."""
+        text = printable(text)
         length = len(text) if text.isascii() else cell_len(text)
         if length > width:
             return set_cell_size(text, width - 1) + self.glyphs.ellipsis if width > 0 else ""
         padding = " " * (width - length)
         return padding + text if right else text + padding
+
+
+def printable(text: str) -> str:
+    """A text that others chose, on one line and without what would steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def width_of(segments: Iterable[Segment]) -> int:

@@ -3,6 +3,7 @@
 from textual import events
 from textual.message import Message
 from textual.suggester import SuggestFromList
+from textual.widget import Widget
 from textual.widgets import Input
 
 
@@ -25,11 +26,23 @@ class Prompt(Input):
         suggester = SuggestFromList(words, case_sensitive=False) if words else None
         super().__init__(value, suggester=suggester, id="prompt", select_on_focus=False)
         self.kind = kind
+        self._before: Widget | None = None
         """"/" or ":"."""
         self.placeholder = {
             "/": "words that a row must contain; Escape shows all",
             ":": "a screen or a command; Tab completes, Escape leaves",
         }[kind]
+
+    def on_mount(self) -> None:
+        """Take the keys."""
+        self._before = self.screen.focused
+        self.focus()
+
+    def leave(self) -> None:
+        """Go away, and give the keys back to whom they belonged to."""
+        if self._before is not None and self._before.is_attached:
+            self._before.focus()
+        self.remove()
 
     def on_key(self, event: events.Key) -> None:
         """Escape leaves; Tab takes the suggestion."""

@@ -24,7 +24,7 @@ Look = tuple[str, bool, bool]
 """Of a cell: the colour behind it, whether reversed, whether bold."""
 
 
-class _Screen(pyte.Screen):  # type: ignore[misc]
+class _Screen(pyte.Screen):
     """With what curses sends to xterm beyond what pyte knows."""
 
     last = " "
@@ -39,8 +39,8 @@ class _Screen(pyte.Screen):  # type: ignore[misc]
         self.draw(self.last * max(count, 1))
 
 
-class _Stream(pyte.ByteStream):  # type: ignore[misc]
-    csi = {**pyte.ByteStream.csi, "b": "repeat"}
+class _Stream(pyte.ByteStream):
+    csi = pyte.ByteStream.csi | {"b": "repeat"}
     events = frozenset([*pyte.ByteStream.events, "repeat"])
 
 

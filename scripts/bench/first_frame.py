@@ -1,30 +1,36 @@
 """From a program's start to its first frame.
 
-A frame counts when a line with the figures of a GPU stands on the screen. llmos is started in
-three ways: with the picture of an earlier session and its agent running (which tells "last known"
-and "live"), and with no picture and no agent, so that whatever it shows is live.
+A frame counts when a line with the figures of a GPU stands on the screen; a live one of llmos when
+the heading says so and every GPU has its line. llmos is started in two ways: with the picture of an
+earlier session and its agent running (which tells "last known" and "live"), and with no picture and
+no agent, so that whatever it shows is live.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
-import options
-from emulator import Emulator
-from report import OURS, Report, progress
-from stage import Stage, stage
+from llmos.scripts.bench import options
+from llmos.scripts.bench.emulator import Emulator
+from llmos.scripts.bench.report import OURS, Report, progress
+from llmos.scripts.bench.stage import Stage, stage
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from programs import Program
-    from terminal import Terminal
+    from llmos.scripts.bench.programs import Program
+    from llmos.scripts.bench.terminal import Terminal
+
+    Conditions = Mapping[str, Callable[[list[str]], bool]]
 
 LIVE = re.compile(r"\blive\b")
 GROUP = "first frame"
-Condition = "Callable[[list[str]], bool]"
+GPUS = 8
+SETTLE_SECONDS = 3.0
+"""After the helpers answer: then they have samples to give."""
 
 
 def main() -> None:
@@ -42,6 +48,7 @@ def main() -> None:
             _measure_ours(place, ours, given, report)
             for peer in others:
                 with place.helpers(peer):
+                    _settle(peer)
                     seen = _start(place, peer, given, {GROUP: _figures(peer)})
                 report.add(peer.name, GROUP, "s", GROUP, seen[GROUP])
     report.notes.append(
@@ -61,6 +68,7 @@ def _warm(place: Stage, programs: list[Program], given: Namespace) -> None:
 def _measure_ours(place: Stage, ours: Program, given: Namespace, report: Report) -> None:
     known, live = _figures(ours), _live(ours)
     with place.helpers(ours):
+        _settle(ours)
         wanted = {"first frame, last known": known, "first frame, live": live}
         seen = _start(place, ours, given, wanted)
     (place.state / "last-picture").rename(place.folder / "kept-picture")
@@ -72,7 +80,7 @@ def _measure_ours(place: Stage, ours: Program, given: Namespace, report: Report)
 
 
 def _start(
-    place: Stage, program: Program, given: Namespace, wanted: dict[str, Callable[[list[str]], bool]]
+    place: Stage, program: Program, given: Namespace, wanted: Conditions
 ) -> dict[str, float | None]:
     columns, lines = options.size(given)
     terminal = place.terminal(program, columns, lines)
@@ -81,9 +89,7 @@ def _start(
     return _times(terminal, wanted)
 
 
-def _times(
-    terminal: Terminal, wanted: dict[str, Callable[[list[str]], bool]]
-) -> dict[str, float | None]:
+def _times(terminal: Terminal, wanted: Conditions) -> dict[str, float | None]:
     """Seconds from the start until each condition first held; None if it never did."""
     emulator = Emulator(terminal.columns, terminal.lines)
     times: dict[str, float | None] = dict.fromkeys(wanted)
@@ -97,12 +103,17 @@ def _times(
     return times
 
 
-def _figures(program: Program) -> Callable[[list[str]], bool]:
-    return lambda text: any(program.figures.search(line) for line in text)
+def _settle(program: Program) -> None:
+    if program.helpers:
+        time.sleep(SETTLE_SECONDS)
+
+
+def _figures(program: Program, lines: int = 1) -> Callable[[list[str]], bool]:
+    return lambda text: sum(bool(program.figures.search(line)) for line in text) >= lines
 
 
 def _live(program: Program) -> Callable[[list[str]], bool]:
-    figures = _figures(program)
+    figures = _figures(program, GPUS)
     return lambda text: bool(LIVE.search(text[0])) and figures(text)
 
 

@@ -7,8 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-import peers
-import programs
+from llmos.scripts.bench import peers, programs
 
 ALL_PEERS = ("nvtop", *peers.PEERS)
 

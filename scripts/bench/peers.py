@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import programs
+from llmos.scripts.bench import programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def environment(folder: Path, name: str) -> Path:
     if not (place / "bin/pip").exists():
         print(f"making {place}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        pip = [place / "bin/python", "-m", "pip", "install", "--quiet", requirement]
+        pip = [str(place / "bin/python"), "-m", "pip", "install", "--quiet", requirement]
         subprocess.run(pip, check=True)
     return place
 

@@ -6,8 +6,10 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UP, DOWN = b"\x1b[A", b"\x1b[B"
 UP_OF_CURSES, DOWN_OF_CURSES = b"\x1bOA", b"\x1bOB"
@@ -83,7 +85,7 @@ def nvitop(folder: Path) -> Program:
         "nvitop",
         (str(folder / "bin/nvitop"), "--interval", "1"),
         figures=re.compile(r"\d+W / \d+W .*iB / .*\d+%"),
-        rows=re.compile(r"^│ +\d+ +\d+ [CG] "),
+        rows=re.compile(r"^│.? *\d+ +\d+ [CG] "),
         up=UP_OF_CURSES,
         down=DOWN_OF_CURSES,
     )
@@ -104,6 +106,7 @@ def constella(folder: Path) -> Program:
     url = f"127.0.0.1:{CONSTELLA_PORT}"
     token = "{folder}/token"
     manager = (own, "serve", "--host", "127.0.0.1", "--port", str(CONSTELLA_PORT))
+    state = ("--state-file", "{folder}/constella.json")
     agent = (own, "agent", "--manager-url", f"ws://{url}/api/agents/ws", "--node-id", "node")
     return Program(
         "constella-gpu",
@@ -119,8 +122,7 @@ def constella(folder: Path) -> Program:
             ),
             Helper(
                 "agent",
-                (*agent, "--refresh", "1", "--token-file", token)
-                + ("--state-file", "{folder}/constella.json"),
+                (*agent, "--refresh", "1", "--token-file", token, *state),
                 str(CONSTELLA_PORT),
             ),
         ),

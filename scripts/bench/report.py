@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from budget import BUDGETS
+from llmos.scripts.bench.budget import BUDGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +61,9 @@ class Report:
             ("program", "what", "min", "median", "max", "n", "budget", ""),
             (_row(series) for series in self.series),
         )
-        ratios = [row for series in self.series if series.program == OURS for row in self._of(series)]
+        ratios = [
+            row for series in self.series if series.program == OURS for row in self._of(series)
+        ]
         if ratios:
             print()
             _print_table(("llmos ÷ peer, round by round", "peer", "min", "median", "max"), ratios)

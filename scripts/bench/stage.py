@@ -15,15 +15,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import processes
-from terminal import Terminal
+from llmos.scripts.bench import processes
+from llmos.scripts.bench.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from programs import Helper, Program
+    from llmos.scripts.bench.programs import Helper, Program
 
 STANDIN: Final = Path(__file__).parents[2] / "tests/nvml/standin.py"
+PASSED: Final = ("PATH", "PYTHONPATH")
+"""What programs see of this session; PYTHONPATH may choose the llmos that is measured."""
+
 START_SECONDS: Final = 20.0
 END_SECONDS: Final = 10.0
 
@@ -90,7 +93,7 @@ def stage(gpus: int = 8) -> Iterator[Stage]:
         token = folder / "token"
         token.touch(mode=0o600)
         token.write_text(secrets.token_urlsafe(32) + "\n")
-        command = [sys.executable, STANDIN, folder / "nvml", "--gpus", str(gpus)]
+        command = [sys.executable, str(STANDIN), str(folder / "nvml"), "--gpus", str(gpus)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as standin:
             try:
                 yield Stage(folder, _environment(folder) | _variables(standin))
@@ -100,8 +103,8 @@ def stage(gpus: int = 8) -> Iterator[Stage]:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Nothing of this session's own, so that settings and colours are each program's default."""
-    return {
-        "PATH": os.environ["PATH"],
+    passed = {name: os.environ[name] for name in PASSED if name in os.environ}
+    return passed | {
         "HOME": str(folder / "home"),
         "TERM": "xterm-256color",
         "COLORTERM": "truecolor",
