@@ -4,7 +4,6 @@ The console's way is short on purpose: the agent, if none answers, is started be
 imported, so that both come up side by side.
 """
 
-import os
 import sys
 from typing import TextIO
 
@@ -38,6 +37,4 @@ def _terminal(stream: TextIO | None) -> bool:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.exit(status)
+    sys.exit(main())

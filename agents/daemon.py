@@ -9,16 +9,18 @@ import asyncio
 import contextlib
 import fcntl
 import ipaddress
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from . import locations as places
 from . import start
@@ -95,6 +97,7 @@ async def serve(locations: places.Locations, options: Options) -> None:
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     with contextlib.closing(Database.open(locations.state)) as database:
         agent = wire(locations, options, database)
+        logging.getLogger("aiohttp.server").addFilter(_is_worth_a_log)
         runner = web.AppRunner(application(agent), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -113,12 +116,18 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
     loop = asyncio.get_running_loop()
     node = stored_node_id(locations.node_id)
 
-    def report(event: Event) -> None:
-        """From any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the agent has ended
-            loop.call_soon_threadsafe(lambda: agent.report(event))
+    def soon(call: Callable[[], None]) -> None:
+        """From any thread; a thread that is late finds the loop closed, and nobody listens."""
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(call)
 
-    nvml = NvmlSampler(report)
+    def report(event: Event) -> None:
+        soon(lambda: agent.report(event))
+
+    def sample_now() -> None:
+        soon(lambda: agent.pulse.sample_now())
+
+    nvml = NvmlSampler(report, sample_now)
     supervisor = Supervisor(
         JobRecords(database),
         locations.state,
@@ -223,6 +232,11 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_worth_a_log(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP are the fault of who sent them, who is told so."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _moved_aside(path: Path) -> Event:

@@ -53,6 +53,11 @@ class Locations:
         return self.state / "node-id"
 
     @property
+    def last_screen(self) -> Path:
+        """The screen as the console last left it."""
+        return self.state / "last-screen"
+
+    @property
     def last_picture(self) -> Path:
         """The frames that paint a console before its agent has answered."""
         return self.state / "last-picture"

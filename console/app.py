@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.widgets import Input
 
 from ..agents.errors import LlmosError
-from . import themes
+from . import lastscreen, themes
 from .actions import app_bindings
 from .feed import Feed
 from .messages import EventHappened, LinkChanged, LogArrived, MetricsArrived
@@ -67,7 +67,11 @@ class ConsoleApp(App[int]):
         super().__init__()
         self.settings = settings or Settings.load()
         self.readonly = readonly
+        self.local = own is not None
+        """Whether the agent is our own: then jobs run in our own environment."""
+
         self._autostart = autostart
+        self._own = own
         self._picture = Picture(own.last_picture) if own is not None else None
         self.feed = Feed(
             address, own, self.settings.interval, self.post_message, picture=self._picture
@@ -106,8 +110,15 @@ class ConsoleApp(App[int]):
 
     def save_picture(self) -> None:
         """Keep the present for the next start."""
-        if self._picture is not None:
-            self._picture.save()
+        if self._own is None or self._picture is None:
+            return
+        self._picture.save()
+        if isinstance(self.screen, FleetScreen) and self.feed.link.state == "live":
+            strips = self.screen._compositor.render_strips()
+            # The state of the link and the clock at its right end are no picture of the past.
+            strips[0] = strips[0].crop(0, max(self.size.width - lastscreen.NOTE, 0))
+            lines = [strip.render(self.console) for strip in strips]
+            lastscreen.save(self._own.last_screen, lines, self.size.width)
 
     async def connected(self) -> "Client":
         """The client, also as what `attempt` can ask for."""

@@ -23,20 +23,20 @@ def stretch(span: float, dots: int) -> float:
 def gather(times: npt.ArrayLike, values: npt.ArrayLike, step: float) -> tuple[Floats, Floats]:
     """The mean of each full stretch of `step` seconds: (middles, means), both of shape (n,).
 
-    The stretch under way is left out. One without any known sample is NaN; one without any sample
-    is not there.
+    The stretch under way is left out, unless it is the first there is. One without any known
+    sample is NaN; one without any sample is not there.
     """
     when, what = np.asarray(times, np.float64), np.asarray(values, np.float64)
     if not len(when):
         return when, what
     ids = np.floor(when / step).astype(np.int64)
     full = ids < ids[-1]
-    ids, what = ids[full], what[full]
-    if not len(ids):
-        return np.zeros(0), np.zeros(0)
+    if full.any():
+        ids, what = ids[full], what[full]
     starts = np.flatnonzero(np.r_[True, np.diff(ids) != 0])
     known = ~np.isnan(what)
     counts = np.add.reduceat(known.astype(np.int64), starts)
     sums = np.add.reduceat(np.where(known, what, 0.0), starts)
-    means = np.divide(sums, counts, out=np.full(len(starts), np.nan), where=counts > 0)
-    return (ids[starts] + 0.5) * step, means
+    means: Floats = np.full(len(starts), np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return (ids[starts].astype(np.float64) + 0.5) * step, means

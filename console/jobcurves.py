@@ -42,6 +42,11 @@ class JobCurves:
             if metric.rank == 0:
                 self._append(metric.values)
 
+    @property
+    def known(self) -> bool:
+        """Whether there is a curve to show."""
+        return any(points for name, points in self._points.items() if name not in NO_CURVES)
+
     def plots(self) -> tuple[Plot, Plot]:
         """Losses at the left; throughput, or what else there is, at the right."""
         names = [name for name in self._points if name not in NO_CURVES]

@@ -47,6 +47,12 @@ def kibibytes(value: Figure) -> str:
     return ABSENT if value is None or not math.isfinite(value) else _scaled(value, BINARY)
 
 
+def rate(value: Figure) -> str:
+    """A rate given in KiB/s, as "2.1M/s"; without the unit where nothing moves."""
+    text = kibibytes(value)
+    return text if text in (ABSENT, "0") else f"{text}/s"
+
+
 def of_total(used: Figure, total: Figure) -> str:
     """Two amounts in MiB, as "71.3/79.6G", with the total's unit where both share it."""
     left, right = mebibytes(used), mebibytes(total)

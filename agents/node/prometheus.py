@@ -185,7 +185,7 @@ def _family(
     yield f"# TYPE {name} {kind}"
     for labels, value in known:
         marks = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        yield f"{name}{'{' + marks + '}' if marks else ''} {value * factor:.10g}"
+        yield f"{name}{'{' + marks + '}' if marks else ''} {value * factor:.15g}"
 
 
 def _escaped(text: str) -> str:

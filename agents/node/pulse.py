@@ -46,6 +46,7 @@ class Pulse:
         self.reading = Reading()
         self._sampled = time.monotonic()
         self._detailed = 0.0
+        self._now = False
         self.facts = self.read_facts()
 
     @property
@@ -84,6 +85,11 @@ class Pulse:
         if len(reading.gpus) != len(self.facts.gpus):
             self.publish_facts()
 
+    def sample_now(self) -> None:
+        """There is something new to see, as the GPUs when their driver is open: do not wait."""
+        self._now = True
+        self._streams.changed.set()
+
     def detail(self) -> Detail:
         """This node closely, now."""
         return self._collection.detail(SLOT)
@@ -110,11 +116,12 @@ class Pulse:
 
     async def _next(self, taken: float) -> None:
         """Sleep until the next sample is due; a more eager reader makes it due sooner."""
-        while (left := taken + self.interval - time.monotonic()) > 0:
+        while not self._now and (left := taken + self.interval - time.monotonic()) > 0:
             self._streams.changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._streams.changed.wait()
+        self._now = False
 
     async def _facts(self) -> None:
         while True:

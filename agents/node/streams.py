@@ -58,7 +58,8 @@ class Stream:
         """Whether this reader wants the sample taken at `now`; if so, the next is scheduled."""
         if now + tolerance < self._due:
             return False
-        self._due = max(self._due + self.interval, now + self.interval / 2)
+        late = now - self._due > self.interval  # or the first one of all
+        self._due = (now if late else self._due) + self.interval
         return True
 
     async def take(self) -> list[Frame]:

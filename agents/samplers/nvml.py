@@ -55,6 +55,7 @@ class NvmlSampler:
     def __init__(
         self,
         on_event: Callable[[Event], None],
+        on_rows: Callable[[], None] = lambda: None,
         *,
         interval: float = 1.0,
         retry: float = RETRY,
@@ -62,9 +63,10 @@ class NvmlSampler:
         """Start at once, on threads of its own.
 
         `on_event` is called on one of them, and must be thread-safe and quick; the node of
-        its events is empty, for the agent to fill in. `interval` and `retry` are in seconds.
+        its events is empty, for the agent to fill in. So is `on_rows`, when the GPUs' rows are
+        first there. `interval` and `retry` are in seconds.
         """
-        self._on_event, self._retry = on_event, retry
+        self._on_event, self._on_rows, self._retry = on_event, on_rows, retry
         self._pace = Pace(interval)
         self._gpus: list[Gpu] = []
         self._events: GpuEvents | None = None
@@ -153,6 +155,7 @@ class NvmlSampler:
         for gpu in started:
             gpu.wait_for_facts(now + FIRST_FACTS - monotonic())
         self._gpus, self._events = started, events
+        self._on_rows()
         events.watch(started, self._pace)
 
     def _rows(self) -> "Iterator[tuple[int, Gpu, Device, int | None]]":

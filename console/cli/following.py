@@ -23,6 +23,12 @@ RETRY: Final = 0.5
 PATIENCE: Final = 30.0
 """Seconds that an agent which is not ours may be away."""
 
+BEATS_TO_BE_HEARD: Final = 3
+"""Until the agent has heard that we show this job's logs, they are asked for at each beat."""
+
+NO_PAST: Final = 2**53
+"""A sequence number that no agent reaches: none of the frames before now are wanted."""
+
 Changed = Callable[[JobSummary], None]
 
 
@@ -38,6 +44,7 @@ class Following:
         self._terminal = terminal
         self._changed = changed
         self._attempt = 0
+        self._beats = 0
 
     async def until_end(self, own: "Locations | None") -> JobSummary:
         """The job's summary when it has ended and all that it printed is printed.
@@ -59,7 +66,9 @@ class Following:
 
     async def _one_stream(self) -> JobSummary | None:
         """The last summary; None where the stream ended before the job."""
-        async for frames in self._client.stream():
+        self._beats = 0
+        boot = (await self._client.hello()).boot
+        async for frames in self._client.stream(since=f"{boot}:{NO_PAST}"):
             for frame in frames:
                 ended = await self._take(frame)
                 if ended is not None:
@@ -72,6 +81,9 @@ class Following:
         if frame.kind == Kind.HELLO:
             hello = msgspec.msgpack.decode(frame.payload, type=Hello)
             await self._client.show(hello.stream, Interest(logs=[self._job]))
+        elif frame.kind == Kind.BEAT and self._beats < BEATS_TO_BE_HEARD and self._attempt:
+            self._beats += 1
+            await self._logs.read_on(self._attempt)
         elif frame.kind == Kind.LOG:
             piece = msgspec.msgpack.decode(frame.payload, type=LogPiece)
             if piece.job == self._job:

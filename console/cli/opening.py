@@ -1,10 +1,12 @@
 """Opens the console: first the agent, then the screen, so that both start side by side."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...agents import locations as places
 from ...agents import start
+from .. import lastscreen
 
 if TYPE_CHECKING:
     from ...agents.fleet.address import Address
@@ -25,6 +27,11 @@ def open_console(
         from ...agents.fleet.address import unix
 
         address = unix(own.socket)
-    from ..app import run
-
+    painted = own is not None and lastscreen.show(own.last_screen, sys.stdout.fileno())
+    try:
+        from ..app import run
+    except BaseException:
+        if painted:
+            lastscreen.leave(sys.stdout.fileno())
+        raise
     return run(address, own, readonly=readonly)

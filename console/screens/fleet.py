@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 import numpy as np
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.css.scalar import Scalar
 from textual.widget import Widget
 from textual.widgets import Label
 
@@ -24,10 +25,22 @@ from .plots import FLEET_GPU_PLOTS, FLEET_HOST_PLOTS, HistoryPlots
 MAP_LINES: Final = 4
 """Of the heat map at the most: the grid below it says the same with figures."""
 
+LEGENDS: Final = {
+    "MAP": "UTIL of each GPU, by height and colour",
+    "CORES": "load of each core, by height and colour",
+}
+"""Name of the map → what its cells say, where there is room for it."""
+
+CELL: Final = 3
+"""Characters of a cell in a roomy map, at the most."""
+
+BESIDE_MAP: Final = 12
+"""Characters of the map's name and of the margins."""
+
 UNKNOWN_STATE: Final = 255
 """In place of a state that was never heard."""
 
-PLOT_LINES: Final = 7
+PLOT_LINES: Final = 5
 """With fewer lines than these a plot tells nothing, and the grid takes the room."""
 
 
@@ -42,6 +55,7 @@ class FleetScreen(Filtering):
     FleetScreen #mapline { height: auto; margin: 0 1; }
     FleetScreen #mapname { width: 7; color: $title; text-style: bold; }
     FleetScreen #map { width: 1fr; }
+    FleetScreen #maplegend { color: $dim; }
     FleetScreen #grid { margin: 0 1; }
     """
 
@@ -56,7 +70,12 @@ class FleetScreen(Filtering):
     def body(self) -> Iterable[Widget]:
         """Totals, map, grid, plots, jobs."""
         yield Totals(self.view)
-        yield Horizontal(Label("MAP", id="mapname"), HeatMap(id="map", group=8), id="mapline")
+        yield Horizontal(
+            Label("MAP", id="mapname"),
+            HeatMap(id="map", group=8),
+            Label(LEGENDS["MAP"], id="maplegend"),
+            id="mapline",
+        )
         yield Grid(GpuTable(self.view.store), id="grid")
         yield HistoryPlots(self.view, id="plots")
         yield JobStrip(self.view)
@@ -141,14 +160,22 @@ class FleetScreen(Filtering):
             cores = [detail.cores for detail in store.details.values()][:1]
             known = [np.nan if core is None else core / 100 for core in (cores or [[]])[0]]
             figures, marks, name = np.array(known, np.float32), None, "CORES"
+        legend = self.query_one("#maplegend", Label)
         if name != self._map_name:  # an update lays the whole screen out anew
             self._map_name = name
             self.query_one("#mapname", Label).update(name)
+            legend.update(LEGENDS[name])
         heat_map = self.query_one("#map", HeatMap)
+        room = self.size.width - len(LEGENDS[name]) - BESIDE_MAP
+        legend.display = CELL * len(figures) < room
+        width = Scalar.parse(str(CELL * len(figures)) if legend.display else "1fr")
+        if heat_map.styles.width != width:
+            heat_map.styles.width = width
         heat_map.show(figures, marks)
         self.query_one("#mapline").display = len(figures) > 0
-        lines = max(min(heat_map.virtual_size.height, MAP_LINES), 1)
-        if heat_map.styles.height is None or heat_map.styles.height.value != lines:
+        wanted = heat_map.virtual_size.height if heat_map.size.width else 1
+        lines = max(min(wanted, MAP_LINES), 1)
+        if heat_map.styles.height != Scalar.from_number(lines):
             heat_map.styles.height = lines
 
     def _share_lines(self) -> None:

@@ -1,5 +1,7 @@
 """Help: what does this screen tell me, and which keys does it know?"""
 
+import sys
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,9 +12,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ..actions import GRID_KEYS, offered
+from ..widgets.grid import Grid
 from .live import LiveScreen
 
-KEY_WIDTH = 10
+KEY_WIDTH = 12
+TEXT_WIDTH = 52
+"""Cells: together less than the dialogue is wide, at 80 columns too."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -32,6 +37,7 @@ class HelpScreen(ModalScreen[None]):
         self._kind = of.KIND
         self._question = _question(of)
         self._readonly = readonly
+        self._columns = _columns(of)
 
     def compose(self) -> ComposeResult:
         """Question, keys of the screen, keys of grids."""
@@ -42,16 +48,32 @@ class HelpScreen(ModalScreen[None]):
             actions = offered(self._kind, readonly=self._readonly)
             yield Static(_listed([(action.shown, action.tooltip) for action in actions]))
             yield Static(_listed(list(GRID_KEYS)))
+            if self._columns:
+                yield Static("\nColumns", classes="title")
+                yield Static(_listed(self._columns))
 
 
 def _question(screen: LiveScreen) -> str:
     """The first line of the screen's module: the question it answers."""
-    import sys
-
     said = sys.modules[type(screen).__module__].__doc__ or ""
     return said.partition("\n")[0].partition(": ")[2].capitalize()
 
 
+def _columns(screen: LiveScreen) -> list[tuple[str, str]]:
+    """Titles and meanings of the columns of the grids that are shown."""
+    return [
+        (column.title, column.meaning)
+        for grid in screen.query(Grid)
+        for column in grid.table.columns
+        if grid.display and column.meaning
+    ]
+
+
 def _listed(keys: list[tuple[str, str]]) -> Content:
-    lines = [Content.assemble((f"{shown:<{KEY_WIDTH}}", "bold $key"), text) for shown, text in keys]
+    """Keys at the left, their lines wrapped beside them."""
+    lines = []
+    for shown, text in keys:
+        first, *rest = wrap(text, TEXT_WIDTH)
+        lines.append(Content.assemble((f"{shown:<{KEY_WIDTH}}", "bold $key"), first))
+        lines += [Content(" " * KEY_WIDTH + line) for line in rest]
     return Content("\n").join(lines)

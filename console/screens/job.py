@@ -9,9 +9,10 @@ from textual.widget import Widget
 from textual.widgets import Log
 
 from ...agents.protocol.facts import Interest
-from ...agents.protocol.jobs import ENDED, JobRecord, JobSummary
+from ...agents.protocol.jobs import ENDED, JobRecord, JobSummary, LogPiece, Metric
 from ..actions import bindings
 from ..jobcurves import JobCurves
+from ..logtext import LogText
 from ..messages import LogArrived, MetricsArrived
 from ..widgets.jobsummary import JobSummaryLines
 from ..widgets.plot import LinePlot
@@ -32,7 +33,8 @@ class JobScreen(JobActions):
     JobScreen #curves { height: 1fr; min-height: 6; }
     JobScreen #curves LinePlot { width: 1fr; margin: 0 1; }
     JobScreen #log { height: 1fr; margin: 0 1; background: $background; }
-    JobScreen.-log-alone #curves { display: none; }
+    JobScreen #log:focus { background-tint: $background 0%; }
+    JobScreen.-log-alone #curves, JobScreen.-no-curves #curves { display: none; }
     """
 
     def __init__(self, job: str) -> None:
@@ -41,8 +43,11 @@ class JobScreen(JobActions):
         self._curves = JobCurves()
         self._record: JobRecord | None = None
         self._attempt = 0
-        self._log_ends: dict[int, int] = {}
-        """By rank: the offset up to which its log is shown."""
+        self._asked: tuple[int, bool] | None = None
+        """The attempt, and whether it had ended, when its past was last asked for."""
+
+        self._text = LogText()
+        self.set_class(True, "-no-curves")
 
     @property
     def place(self) -> str:
@@ -62,7 +67,7 @@ class JobScreen(JobActions):
     def on_mount(self) -> None:
         """Fetch what was before, then follow."""
         super().on_mount()
-        self._load()
+        self.paint()
 
     def chosen_job(self) -> JobSummary | None:
         """This job."""
@@ -74,20 +79,14 @@ class JobScreen(JobActions):
         lines = self.query_one(JobSummaryLines)
         lines.record = self._record
         lines.repaint()
-        if summary is None:
-            return
-        ended_unseen = (
-            self._record is not None
-            and summary.state in ENDED
-            and self._record.summary.state not in ENDED
-        )
-        if summary.attempt != self._attempt or ended_unseen:
-            self._attempt = summary.attempt
+        now = (0, False) if summary is None else (summary.attempt, summary.state in ENDED)
+        if now != self._asked:
+            self._asked = now
             self._load()
 
     def on_metrics_arrived(self, message: MetricsArrived) -> None:
         """New points."""
-        metrics = [metric for metric in message.metrics if metric.job == self._job]
+        metrics = [metric for metric in message.metrics if self._is_mine(metric)]
         if metrics:
             self._curves.add(metrics)
             self._paint_curves()
@@ -95,8 +94,8 @@ class JobScreen(JobActions):
     def on_log_arrived(self, message: LogArrived) -> None:
         """New lines."""
         for piece in message.pieces:
-            if piece.job == self._job and piece.attempt == self._attempt:
-                self._write(piece.rank, piece.offset, piece.text)
+            if self._is_mine(piece):
+                self._write(piece)
 
     def action_logs(self) -> None:
         """The log alone, or beside the curves."""
@@ -114,10 +113,9 @@ class JobScreen(JobActions):
     async def _fetch(self) -> None:
         app = self.console_app
         client = await app.attempt(app.connected())
-        if client is None:
-            return
-        record = await app.attempt(client.job(self._job))
-        if record is None:
+        record = None if client is None else await app.attempt(client.job(self._job))
+        if client is None or record is None:
+            self._asked = None  # the next update asks again
             return
         self._record = record
         self._attempt = record.summary.attempt
@@ -126,24 +124,28 @@ class JobScreen(JobActions):
             pieces = await app.attempt(client.logs(self._job, lines=TAIL_LINES))
             self._curves.load(curves or [])
             self.query_one("#log", Log).clear()
-            self._log_ends.clear()
+            self._text.clear()
             for piece in pieces or []:
-                self._write(piece.rank, piece.offset, piece.text)
+                self._write(piece)
         self._paint_curves()
         self.repaint()
 
-    def _write(self, rank: int, offset: int, text: str) -> None:
-        """Append to the log what is not there yet."""
-        end = offset + len(text.encode(errors="replace"))
-        if end <= self._log_ends.get(rank, 0):
-            return
-        self._log_ends[rank] = end
+    def _is_mine(self, said: LogPiece | Metric) -> bool:
+        return said.job == self._job and said.attempt == self._attempt
+
+    def _write(self, piece: LogPiece) -> None:
+        """Append to the log what is not there yet; who has scrolled up stays where they read."""
         summary = self.chosen_job()
-        if summary is not None and summary.ranks > 1:
-            text = "".join(f"[{rank}] {line}" for line in text.splitlines(keepends=True))
-        self.query_one("#log", Log).write(text)
+        text = self._text.taken(piece, marked=summary is not None and summary.ranks > 1)
+        if text:
+            log = self.query_one("#log", Log)
+            log.write(text, scroll_end=log.is_vertical_scroll_end)
 
     def _paint_curves(self) -> None:
+        self.set_class(not self._curves.known, "-no-curves")
         first, second = self._curves.plots()
-        self.query_one("#plot-first", LinePlot).show(*first)
-        self.query_one("#plot-second", LinePlot).show(*second)
+        for name, (curves, axes) in (("first", first), ("second", second)):
+            plot = self.query_one(f"#plot-{name}", LinePlot)
+            plot.display = bool(curves)
+            if curves:
+                plot.show(curves, axes)

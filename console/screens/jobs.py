@@ -27,7 +27,11 @@ class JobsScreen(JobActions, Filtering):
 
     def body(self) -> Iterable[Widget]:
         """One grid."""
-        yield Grid(JobTable(self.view.store.jobs), id="grid", empty="no job yet: n starts one")
+        yield Grid(
+            JobTable(self.view.store.jobs, self.view.clock),
+            id="grid",
+            empty="no job yet: n starts one",
+        )
 
     def paint(self) -> None:
         """Show the present."""

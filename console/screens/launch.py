@@ -1,10 +1,12 @@
 """Launch: which example or script shall run, and is the machine ready for it?"""
 
+import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -13,6 +15,8 @@ from textual.widgets.option_list import Option
 
 from ...agents.errors import LlmosError
 from ...agents.protocol.jobs import JobRequest, JobSummary
+from ...engine.catalog import KINDS, kind_named
+from .confirm import ConfirmScreen
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
@@ -43,7 +47,21 @@ class LaunchScreen(ModalScreen[None]):
                 *[Option(f"@{each.name}  {each.title}", id=f"@{each.name}") for each in examples()]
             )
             yield Input(placeholder="or: SPEC.toml --set train.steps=100, or: -- script.py args")
-            yield Static("The same as: llmos run …", classes="dim")
+            yield Static("The same as: llmos run …", id="same", classes="dim")
+            yield Static(self._engine_missing(), id="missing", classes="warn", markup=False)
+
+    def on_mount(self) -> None:
+        """What is missing is said where something is."""
+        missing = self.query_one("#missing")
+        missing.display = bool(self._engine_missing())
+
+    def _engine_missing(self) -> str:
+        """What the examples need and this host lacks, and what is to be done."""
+        needed = {package for kind in KINDS.values() for package in kind.missing()}
+        if not needed:
+            return ""
+        remedy = "Enter installs them" if can_install() else "type: pip install 'llmos[engine]'"
+        return f"Not installed yet: {', '.join(sorted(needed))}. {remedy}"
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """An example was picked."""
@@ -51,11 +69,11 @@ class LaunchScreen(ModalScreen[None]):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show the equal command line."""
-        self.query_one(Static).update(f"The same as: llmos run {event.option.id}")
+        self.query_one("#same", Static).update(f"The same as: llmos run {event.option.id}")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the equal command line."""
-        self.query_one(Static).update(f"The same as: llmos run {event.value}")
+        self.query_one("#same", Static).update(f"The same as: llmos run {event.value}")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """A line was entered."""
@@ -75,6 +93,8 @@ class LaunchScreen(ModalScreen[None]):
 
 def submit_words(app: "ConsoleApp", words: list[str], over: LaunchScreen | None = None) -> None:
     """Submit what `llmos run WORDS` would, and open the job; what is off is told."""
+    if not app.may_change():
+        return
     try:
         request = request_of(words)
     except LlmosError as error:
@@ -82,7 +102,49 @@ def submit_words(app: "ConsoleApp", words: list[str], over: LaunchScreen | None 
         return
     if over is not None:
         app.pop_screen()
-    app.run_worker(_submit(app, request), group="submit", description="hands in a job")
+
+    def submit() -> None:
+        app.run_worker(_submit(app, request), group="submit", description="hands in a job")
+
+    missing = kind_named(request.kind).missing() if app.local else []
+    if missing:
+        _install_first(app, request.kind, missing, submit)
+    else:
+        submit()
+
+
+def can_install() -> bool:
+    """Whether this console was started by the checkout's own scripts/run, which installs."""
+    return bool(os.environ.get("LLMOS_SCRIPTS_RUN"))
+
+
+def _install_first(
+    app: "ConsoleApp", kind: str, missing: list[str], then: Callable[[], None]
+) -> None:
+    """Ask, install in the plain terminal with its progress, and go on; or say what to type."""
+
+    def install() -> None:
+        from ..cli.engine import require_engine
+
+        try:
+            with app.suspend():
+                require_engine(kind)
+        except SuspendNotSupported:
+            app.notify("this terminal cannot show the installation", severity="error")
+        except LlmosError as error:
+            app.notify(str(error), severity="error", timeout=20)
+        else:
+            then()
+
+    if not can_install():
+        install()  # which says what to type
+        return
+    text = f"{', '.join(missing)}\n\nscripts/run --install-engine"
+    question = f"Install what a job of the kind {kind} needs?"
+    app.push_screen(
+        ConfirmScreen(question, text, [("y", "Install")]),
+        lambda answer: install() if answer else None,
+    )
 
 
 def request_of(words: list[str]) -> JobRequest:

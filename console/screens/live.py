@@ -67,6 +67,10 @@ class LiveScreen(Screen[None]):
         """Follow the store."""
         self.watch(self.app, "fleet_version", self._follow, init=False)
 
+    def on_resize(self) -> None:
+        """The parts share the lines anew, once they know their own sizes."""
+        self.call_after_refresh(self.repaint)
+
     def on_screen_resume(self) -> None:
         """Seen again: say what is shown, and show it."""
         self.console_app.feed.show(self.interest())

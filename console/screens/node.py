@@ -118,9 +118,7 @@ class NodeScreen(Filtering):
                 client = await app.attempt(app.connected())
                 if client is not None:
                     number = SIGNALS[answer]
-                    await app.attempt(
-                        client.signal(self.facts.node, process.pid, started, number)
-                    )
+                    await app.attempt(client.signal(self.facts.node, process.pid, started, number))
 
         held = f"on GPU {process.gpu}" if process.gpu is not None else "on no GPU"
         text = (

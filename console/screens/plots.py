@@ -113,7 +113,7 @@ class HistoryPlots(Horizontal):
 
     def _draw(self, widget: LinePlot, plot: Plot) -> None:
         store = self._view.store
-        step = stretch(SPAN, 2 * max(widget.size.width, NARROWEST) // 1)
+        step = stretch(SPAN, 2 * max(widget.size.width, NARROWEST))
         times = store.node_history.times()
         curves = []
         for name, values in plot.curves(store).items():

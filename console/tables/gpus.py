@@ -11,14 +11,30 @@ from ...agents.protocol.jobs import ENDED
 from .. import quantities as q
 from ..widgets.grid import Column, Row, Rows
 from .cells import figure, gauge, gpu_state, gpu_state_look, heat, trend, words
+from .order import ranks
 
 TREND_SAMPLES: Final = 60
 
 COLUMNS: Final = (
     Column("node", "NODE", 8, words("node"), stretch=2, rank=5),
-    Column("label", "GPU", 4, words("label", "title"), rank=0),
+    Column(
+        "label",
+        "GPU",
+        4,
+        words("label", "title"),
+        rank=0,
+        meaning="Number of the GPU, as the driver counts; 0.8 is MIG instance 8 of GPU 0",
+    ),
     Column("model", "MODEL", 10, words("model", "dim"), stretch=2, rank=8),
-    Column("state", "STATE", 8, gpu_state, rank=2),
+    Column(
+        "state",
+        "STATE",
+        8,
+        gpu_state,
+        rank=2,
+        meaning="capped: at its power limit, usual under load; hot or slowed: too warm; "
+        "slow, hung or lost: the driver answers late, not at all, or never again",
+    ),
     Column(
         "utilization",
         "UTIL",
@@ -26,6 +42,7 @@ COLUMNS: Final = (
         gauge("utilization", 100.0, lambda row: q.percent(row["utilization"])),
         stretch=3,
         rank=1,
+        meaning="Share of time in which anything ran on the GPU; waiting counts, so see POWER too",
     ),
     Column(
         "memory_used",
@@ -38,6 +55,7 @@ COLUMNS: Final = (
         ),
         stretch=3,
         rank=1,
+        meaning="Memory of the GPU: used of all, in GiB",
     ),
     Column(
         "power",
@@ -46,6 +64,7 @@ COLUMNS: Final = (
         gauge("power", "power_limit", lambda row: _power(row["power"], row["power_limit"])),
         stretch=2,
         rank=3,
+        meaning="Watts drawn, of the limit in force",
     ),
     Column(
         "temperature",
@@ -54,15 +73,62 @@ COLUMNS: Final = (
         heat("temperature", q.celsius, "warm_at", "temperature_slowdown"),
         rank=2,
         right=True,
+        meaning="Degrees Celsius; coloured from 8 below where the GPU slows itself down",
     ),
-    Column("fan", "FAN", 4, figure("fan", q.percent, "dim"), rank=9, right=True),
-    Column("sm_clock", "SM MHz", 6, figure("sm_clock", q.megahertz, "dim"), rank=7, right=True),
-    Column("pcie_send", "PCIe↑", 6, figure("pcie_send", q.mebibytes, "dim"), rank=10, right=True),
     Column(
-        "pcie_receive", "PCIe↓", 6, figure("pcie_receive", q.mebibytes, "dim"), rank=10, right=True
+        "fan",
+        "FAN",
+        4,
+        figure("fan", q.percent, "dim"),
+        rank=9,
+        right=True,
+        meaning="Speed of the fan; n/a where there is none",
     ),
-    Column("job", "JOB", 8, words("job", "info"), stretch=1, rank=6),
-    Column("trend", "LAST MINUTE", 10, trend("trend"), stretch=3, rank=4),
+    Column(
+        "sm_clock",
+        "SM MHz",
+        6,
+        figure("sm_clock", q.megahertz, "dim"),
+        rank=7,
+        right=True,
+        meaning="Clock of the processors in MHz: falls when the GPU is capped, hot or idle",
+    ),
+    Column(
+        "pcie_send",
+        "PCIe↑",
+        6,
+        figure("pcie_send", q.mebibytes, "dim"),
+        rank=10,
+        right=True,
+        meaning="Bytes a second from the GPU to the host",
+    ),
+    Column(
+        "pcie_receive",
+        "PCIe↓",
+        6,
+        figure("pcie_receive", q.mebibytes, "dim"),
+        rank=10,
+        right=True,
+        meaning="Bytes a second from the host to the GPU",
+    ),
+    Column(
+        "job",
+        "JOB",
+        8,
+        words("job", "info"),
+        stretch=1,
+        rank=6,
+        meaning="The running job that holds the GPU",
+    ),
+    Column(
+        "trend",
+        "LAST MINUTE",
+        10,
+        trend("trend"),
+        stretch=3,
+        rank=4,
+        meaning="UTIL over the last minute, the newest at the right",
+    ),
 )
 
 WARM_BELOW_SLOWDOWN: Final = 8
@@ -96,7 +162,11 @@ class GpuTable:
         order = np.array(rows, np.int64)
         if not sort or not len(order):
             return order[::-1] if descending else order
-        return order[_ranks(self._keys(sort, order), descending)]
+        name = "utilization" if sort == "trend" else sort
+        if name not in self._store.gpus:
+            return order[ranks([row[name] for row in self.rows(rows)], descending)]
+        figures = self._store.gpus[name][order]
+        return order[np.argsort(-figures if descending else figures, kind="stable")]
 
     def rows(self, wanted: Sequence[int]) -> Sequence[Row]:
         """What the columns paint."""
@@ -145,13 +215,6 @@ class GpuTable:
         said = (values["node"], values["label"], values["model"], values["job"], word)
         return " ".join(str(part) for part in said).lower()
 
-    def _keys(self, sort: str, rows: Rows) -> "np.ndarray[tuple[int], np.dtype[Any]]":
-        if sort in self._store.gpus:
-            return self._store.gpus[sort][rows]
-        if sort == "trend":
-            return self._store.gpus["utilization"][rows]
-        return np.array([str(values[sort]) for values in self.rows(rows.tolist())])
-
     def _jobs(self) -> dict[tuple[int, int], str]:
         """The running job on each (slot, GPU)."""
         held: dict[tuple[int, int], str] = {}
@@ -178,11 +241,3 @@ def _power(power: float | None, limit: float | None) -> str:
     if q.known(power) and q.known(limit):
         return f"{power:.0f}/{limit:.0f}W"
     return q.watts(power)
-
-
-def _ranks(keys: "np.ndarray[tuple[int], np.dtype[Any]]", descending: bool) -> Rows:
-    """A stable order; what is not known comes last either way."""
-    if keys.dtype.kind != "f":
-        order = np.argsort(keys, kind="stable")
-        return order[::-1] if descending else order
-    return np.argsort(-keys if descending else keys, kind="stable")

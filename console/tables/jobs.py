@@ -1,7 +1,6 @@
 """Jobs, one a row, the newest first."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..widgets.bar import bar
 from ..widgets.grid import Column, Row, Rows
 from ..widgets.pen import Cell, Pen
 from .cells import figure, words
+from .order import ranks
 
 STATE_LOOK: Final = {
     "queued": ("idle", "idle"),
@@ -44,16 +44,63 @@ def progress_cell(row: Row, width: int, pen: Pen) -> Cell:
 COLUMNS: Final = (
     Column("id", "ID", 5, words("id", "title", right=True), rank=0, right=True),
     Column("name", "NAME", 12, words("name"), stretch=2, rank=1),
-    Column("kind", "KIND", 8, words("kind", "dim"), rank=6),
+    Column(
+        "kind",
+        "KIND",
+        8,
+        words("kind", "dim"),
+        rank=6,
+        meaning="Which program it is: train, or command for a script of yours",
+    ),
     Column("state", "STATE", 11, state_cell, rank=1),
     Column("progress", "PROGRESS", 14, progress_cell, stretch=2, rank=2),
-    Column("loss", "LOSS", 7, figure("loss", q.number), rank=3, right=True),
-    Column("rate", "TOK/S", 7, figure("rate", q.count), rank=4, right=True),
-    Column("ranks", "RANKS", 5, figure("ranks", q.count, "dim"), rank=7, right=True),
+    Column(
+        "loss",
+        "LOSS",
+        7,
+        figure("loss", q.number),
+        rank=3,
+        right=True,
+        meaning="The newest loss of rank 0",
+    ),
+    Column(
+        "rate",
+        "TOK/S",
+        7,
+        figure("rate", q.count),
+        rank=4,
+        right=True,
+        meaning="Tokens learnt from in a second",
+    ),
+    Column(
+        "ranks",
+        "RANKS",
+        5,
+        figure("ranks", q.count, "dim"),
+        rank=7,
+        right=True,
+        meaning="Processes that work on it",
+    ),
     Column("gpus", "GPUS", 4, figure("gpus", q.count, "dim"), rank=8, right=True),
     Column("user", "USER", 8, words("user", "dim"), rank=9),
-    Column("time", "TIME", 7, figure("time", q.duration, "dim"), rank=3, right=True),
-    Column("cause", "WHY", 14, words("cause", "dim"), stretch=3, rank=5),
+    Column(
+        "time",
+        "TIME",
+        7,
+        figure("time", q.duration, "dim"),
+        rank=3,
+        right=True,
+        meaning="How long it has run",
+    ),
+    Column(
+        "cause",
+        "WHY",
+        14,
+        words("cause", "dim"),
+        stretch=3,
+        rank=5,
+        meaning="Why it is in this state",
+    ),
 )
 
 
@@ -62,8 +109,9 @@ class JobTable:
 
     columns: Sequence[Column] = COLUMNS
 
-    def __init__(self, jobs: Mapping[str, JobSummary]) -> None:
+    def __init__(self, jobs: Mapping[str, JobSummary], clock: Callable[[], float]) -> None:
         self._jobs = jobs
+        self._clock = clock
 
     def job(self, row: int) -> JobSummary | None:
         """The job of a row."""
@@ -76,20 +124,22 @@ class JobTable:
         jobs = list(self._jobs.values())
         rows = [row for row, job in enumerate(jobs) if all(word in _said(job) for word in wanted)]
         rows.sort(key=lambda row: jobs[row].created, reverse=not (descending and not sort))
-        if sort:
-            shown = dict(zip(rows, self.rows(rows), strict=True))
-            rows.sort(key=lambda row: _key(shown[row].get(sort)), reverse=descending)
-        return np.array(rows, np.int64)
+        order = np.array(rows, np.int64)
+        if not sort:
+            return order
+        return order[ranks([row.get(sort) for row in self.rows(rows)], descending)]
 
     def rows(self, wanted: Sequence[int]) -> Sequence[Row]:
         """What the columns paint."""
         jobs = list(self._jobs.values())
-        return [_row(jobs[row]) for row in wanted]
+        now = self._clock()
+        return [job_row(jobs[row], now) for row in wanted]
 
 
-def _row(job: JobSummary) -> Row:
+def job_row(job: JobSummary, now: float) -> Row:
+    """What the columns paint of one job, at the time `now` (seconds since 1970)."""
     progress = job.progress
-    ran_until = job.ended if job.ended is not None else time.time()
+    ran_until = job.ended if job.ended is not None else now
     running = job.state not in ENDED
     return {
         "id": job.id,
@@ -106,15 +156,9 @@ def _row(job: JobSummary) -> Row:
         "progress": progress.step,
         "loss": progress.loss,
         "rate": progress.tokens_per_second,
-        "time": None if job.started is None else ran_until - job.started,
+        "time": None if job.started is None else max(ran_until - job.started, 0.0),
     }
 
 
 def _said(job: JobSummary) -> str:
     return f"{job.id} {job.name} {job.kind} {job.state} {job.user} {job.cause}".lower()
-
-
-def _key(value: object) -> tuple[bool, float, str]:
-    if isinstance(value, int | float):
-        return True, float(value), ""
-    return value is not None, 0.0, str(value or "")

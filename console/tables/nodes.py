@@ -9,6 +9,7 @@ from ...agents.fleet.store import Store
 from .. import quantities as q
 from ..widgets.grid import Column, Row, Rows
 from .cells import figure, gauge, trend, words
+from .order import ranks
 
 TREND_SAMPLES: Final = 60
 
@@ -16,7 +17,15 @@ COLUMNS: Final = (
     Column("hostname", "NODE", 10, words("hostname", "title"), stretch=1, rank=0),
     Column("cores", "CORES", 5, figure("cores", q.count, "dim"), rank=3, right=True),
     Column("cpu", "CPU", 10, gauge("cpu", 100.0, lambda row: q.percent(row["cpu"])), 3, 1),
-    Column("load", "LOAD", 6, figure("load", q.number), rank=2, right=True),
+    Column(
+        "load",
+        "LOAD",
+        6,
+        figure("load", q.number),
+        rank=2,
+        right=True,
+        meaning="Processes that run or wait to, over the last minute",
+    ),
     Column(
         "memory_used",
         "MEMORY",
@@ -29,11 +38,55 @@ COLUMNS: Final = (
         3,
         1,
     ),
-    Column("network_receive", "NET IN", 6, figure("network_receive", q.kibibytes), 0, 4, True),
-    Column("network_send", "OUT", 6, figure("network_send", q.kibibytes), 0, 4, True),
-    Column("disk_read", "READ", 6, figure("disk_read", q.kibibytes), 0, 5, True),
-    Column("disk_write", "WRITE", 6, figure("disk_write", q.kibibytes), 0, 5, True),
-    Column("trend", "LAST MINUTE", 10, trend("trend"), stretch=3, rank=3),
+    Column(
+        "network_receive",
+        "NET IN",
+        6,
+        figure("network_receive", q.kibibytes),
+        0,
+        4,
+        True,
+        meaning="Bytes a second from the network",
+    ),
+    Column(
+        "network_send",
+        "OUT",
+        6,
+        figure("network_send", q.kibibytes),
+        0,
+        4,
+        True,
+        meaning="Bytes a second to the network",
+    ),
+    Column(
+        "disk_read",
+        "READ",
+        6,
+        figure("disk_read", q.kibibytes),
+        0,
+        5,
+        True,
+        meaning="Bytes a second from disks",
+    ),
+    Column(
+        "disk_write",
+        "WRITE",
+        6,
+        figure("disk_write", q.kibibytes),
+        0,
+        5,
+        True,
+        meaning="Bytes a second to disks",
+    ),
+    Column(
+        "trend",
+        "LAST MINUTE",
+        10,
+        trend("trend"),
+        stretch=3,
+        rank=3,
+        meaning="CPU over the last minute, the newest at the right",
+    ),
 )
 
 
@@ -56,13 +109,8 @@ class NodeTable:
         order = np.array(slots, np.int64)
         if not sort or not len(order):
             return order[::-1] if descending else order
-        rows = self.rows(slots)
-        if sort == "hostname":
-            keys = np.argsort([str(row[sort]) for row in rows], kind="stable")
-            return order[keys[::-1] if descending else keys]
         name = "cpu" if sort == "trend" else sort
-        figures = np.array([np.nan if row[name] is None else row[name] for row in rows], float)
-        return order[np.argsort(-figures if descending else figures, kind="stable")]
+        return order[ranks([row[name] for row in self.rows(slots)], descending)]
 
     def rows(self, wanted: Sequence[int]) -> Sequence[Row]:
         """What the columns paint."""

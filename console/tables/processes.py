@@ -10,17 +10,64 @@ from ...agents.protocol.facts import Process
 from .. import quantities as q
 from ..widgets.grid import Column, Row, Rows
 from .cells import figure, words
+from .order import ranks
 
 COLUMNS: Final = (
     Column("pid", "PID", 8, words("pid", "title", right=True), rank=0, right=True),
     Column("user", "USER", 10, words("user"), rank=2),
     Column("gpu", "GPU", 4, words("gpu", right=True), rank=1, right=True),
-    Column("use", "USE", 8, words("use", "dim"), rank=6),
-    Column("gpu_memory", "GPU MEM", 8, figure("gpu_memory", q.mebibytes), rank=2, right=True),
-    Column("cpu", "CPU", 6, figure("cpu", q.percent), rank=3, right=True),
-    Column("memory", "MEMORY", 7, figure("memory", q.mebibytes), rank=3, right=True),
-    Column("age", "AGE", 7, figure("age", q.duration, "dim"), rank=4, right=True),
-    Column("job", "JOB", 6, words("job", "info"), rank=5),
+    Column(
+        "use",
+        "USE",
+        8,
+        words("use", "dim"),
+        rank=6,
+        meaning="compute, graphics, or both",
+    ),
+    Column(
+        "gpu_memory",
+        "GPU MEM",
+        8,
+        figure("gpu_memory", q.mebibytes),
+        rank=2,
+        right=True,
+        meaning="Memory it holds on that GPU",
+    ),
+    Column(
+        "cpu",
+        "CPU",
+        6,
+        figure("cpu", q.percent),
+        rank=3,
+        right=True,
+        meaning="100% is one core",
+    ),
+    Column(
+        "memory",
+        "MEMORY",
+        7,
+        figure("memory", q.mebibytes),
+        rank=3,
+        right=True,
+        meaning="Main memory it holds",
+    ),
+    Column(
+        "age",
+        "AGE",
+        7,
+        figure("age", q.duration, "dim"),
+        rank=4,
+        right=True,
+        meaning="Since it was started",
+    ),
+    Column(
+        "job",
+        "JOB",
+        6,
+        words("job", "info"),
+        rank=5,
+        meaning="The job and the rank that it belongs to",
+    ),
     Column("command", "COMMAND", 16, words("command"), stretch=1, rank=1),
 )
 
@@ -56,11 +103,10 @@ class ProcessTable:
             for row, process in enumerate(self._processes)
             if all(word in _said(process) for word in wanted)
         ]
-        if sort:
-            rows.sort(key=lambda row: _sort_key(self.rows([row])[0].get(sort)), reverse=descending)
-        elif descending:
-            rows.reverse()
-        return np.array(rows, np.int64)
+        order = np.array(rows, np.int64)
+        if not sort:
+            return order[::-1] if descending else order
+        return order[ranks([row.get(sort) for row in self.rows(rows)], descending)]
 
     def rows(self, wanted: Sequence[int]) -> Sequence[Row]:
         """What the columns paint."""
@@ -80,10 +126,3 @@ class ProcessTable:
 def _said(process: Process) -> str:
     parts = (process.pid, process.user, process.command, process.job, process.use)
     return " ".join(str(part) for part in parts if part is not None).lower()
-
-
-def _sort_key(value: object) -> tuple[bool, float, str]:
-    """What is not known comes first: last, where the order is from high to low."""
-    if isinstance(value, int | float):
-        return True, float(value), ""
-    return value is not None, 0.0, str(value or "")

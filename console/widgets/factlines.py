@@ -3,6 +3,7 @@
 from ...agents.protocol.facts import GpuFacts, NodeFacts
 from ...agents.protocol.fields import throttle_reasons
 from .. import quantities as q
+from ..tables.gpus import label
 from ..view import View
 from .lines import Line, Lines
 from .pairs import Pair, pairs
@@ -37,8 +38,8 @@ class FactLines(Lines):
             ("CPU", q.percent(float(nodes["cpu"][slot]))),
             ("load", q.number(float(nodes["load"][slot]))),
             ("memory", q.of_total(float(nodes["memory_used"][slot]), node.memory_total)),
-            ("net in", q.kibibytes(float(nodes["network_receive"][slot]))),
-            ("out", q.kibibytes(float(nodes["network_send"][slot]))),
+            ("net in", q.rate(float(nodes["network_receive"][slot]))),
+            ("out", q.rate(float(nodes["network_send"][slot]))),
         ]
 
     def _gpu(self, node: NodeFacts) -> GpuFacts | None:
@@ -64,7 +65,7 @@ class FactLines(Lines):
             ("slowed by", "n/a" if reasons is None else ", ".join(reasons) or "nothing"),
             ("P-state", "n/a" if state is None else f"P{state:.0f}"),
             ("memory clock", f"{q.megahertz(figure('memory_clock'))} MHz"),
-            ("bandwidth", q.percent(figure("memory_utilization"))),
+            ("memory bandwidth", q.percent(figure("memory_utilization"))),
             ("encoder", q.percent(figure("encoder"))),
             ("decoder", q.percent(figure("decoder"))),
         ]
@@ -77,7 +78,7 @@ def _of_gpu(gpu: GpuFacts) -> list[Pair]:
         ecc = f"{gpu.ecc_corrected or 0} corrected, {gpu.ecc_uncorrected} uncorrected"
     links = f"{sum(bool(link.active) for link in gpu.links)} of {len(gpu.links)} up"
     return [
-        ("GPU", str(gpu.index)),
+        ("GPU", label(gpu)),
         ("UUID", gpu.uuid or "n/a"),
         ("PCIe", pcie),
         ("NVLink", links if gpu.links else "none"),

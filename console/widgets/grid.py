@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -25,6 +26,7 @@ from .pen import Cell, Pen
 
 Row = Mapping[str, Any]
 Rows = npt.NDArray[np.int64]
+BOLD = Style(bold=True)
 GAP = 1
 """Blank cells between columns."""
 
@@ -48,6 +50,9 @@ class Column(NamedTuple):
 
     right: bool = False
     """Whether the title stands at the right, above figures."""
+
+    meaning: str = ""
+    """One line for the help, where the title does not say it all."""
 
 
 class Table(Protocol):
@@ -221,10 +226,8 @@ class Grid(ScrollView, can_focus=True):
 
     def watch_cursor(self, before: int | None, after: int | None) -> None:
         """Two lines change: the one left and the one come to."""
-        lines = [self._line_of(row) for row in (before, after) if row is not None]
-        regions = [Region(0, y, self.size.width, 1) for y in lines if y is not None]
-        if regions:
-            self.refresh(*regions)
+        self._refresh_row(before)
+        self._refresh_row(after)
         self.post_message(self.Pointed(self, after))
 
     def action_move(self, rows: int) -> None:
@@ -368,8 +371,36 @@ class Grid(ScrollView, can_focus=True):
         strip = Strip(segments).adjust_cell_length(self.size.width, base)
         at = self._first + y - 1
         if at < len(self._order) and int(self._order[at]) == self.cursor:
-            strip = strip.apply_style(self.pen.roles.selection)
+            strip = self._pointed_out(strip)
         return strip
+
+    def _pointed_out(self, strip: Strip) -> Strip:
+        """The line under the cursor: on another ground with the keys, else in bold letters."""
+        pen = self.pen
+        selection, ground = pen.roles.selection, pen.roles.base.bgcolor
+        if not self.has_focus:
+            return strip.apply_style(BOLD)
+        drawn = set() if pen.roles.shades else {*pen.glyphs.rows, *pen.glyphs.columns} - {" "}
+        segments = []
+        for text, style, _ in strip:
+            own = style or pen.roles.base
+            # Bars keep their ground; reversed, as it is done without shades, they would turn over.
+            keeps = own.bgcolor != ground or drawn.issuperset(text)
+            segments.append(Segment(text, own if keeps else own + selection))
+        return Strip(segments, strip.cell_length)
+
+    def on_focus(self) -> None:
+        """The keys come: the cursor is seen from afar."""
+        self._refresh_row(self.cursor)
+
+    def on_blur(self) -> None:
+        """The keys go elsewhere."""
+        self._refresh_row(self.cursor)
+
+    def _refresh_row(self, row: int | None) -> None:
+        y = None if row is None else self._line_of(row)
+        if y is not None:
+            self.refresh(Region(0, y, self.size.width, 1))
 
     def _header(self) -> Strip:
         pen = self.pen

@@ -1,20 +1,24 @@
 """A job in a few lines: state, progress, place, and its results at the end."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.segment import Segment
 
 from .. import quantities as q
-from ..tables.jobs import JobTable, progress_cell, state_cell
+from ..tables.jobs import job_row, progress_cell, state_cell
 from ..view import View
 from .lines import Line, Lines
-from .pen import Pen
+from .pairs import Pair, pairs
+from .pen import Pen, width_of
 
 if TYPE_CHECKING:
-    from ...agents.protocol.jobs import JobRecord
+    from ...agents.protocol.jobs import JobRecord, JobSummary
 
-PROGRESS = 30
+NAME: Final = 30
+PROGRESS: Final = 30
+LEAST_CAUSE: Final = 10
+"""Cells below which a cause says nothing."""
 
 
 class JobSummaryLines(Lines):
@@ -36,14 +40,28 @@ class JobSummaryLines(Lines):
         job = self._view.store.jobs.get(self._job)
         if job is None:
             return [[Segment(f"no job {self._job} here", pen.roles.dim)]]
-        row = JobTable({job.id: job}).rows([0])[0]
-        first: list[Segment] = [
-            *pen.text(job.name, min(len(job.name) + 2, 30), pen.roles.title),
+        return [
+            *self._state(job, width, pen),
+            *pairs(self._facts(job), width, pen),
+            *self._results(width, pen),
+        ]
+
+    def _state(self, job: "JobSummary", width: int, pen: Pen) -> list[Line]:
+        """Name, state, progress; the cause beside them, or where it is long on its own line."""
+        row = job_row(job, self._view.clock())
+        line: list[Segment] = [
+            *pen.text(job.name, min(len(job.name) + 2, NAME), pen.roles.title),
             *state_cell(row, 13, pen),
         ]
         if row["steps"]:
-            first += [*progress_cell(row, PROGRESS, pen), Segment("  ", pen.roles.base)]
-        first.append(Segment(job.cause, pen.roles.dim))
+            line += [*progress_cell(row, PROGRESS, pen), Segment("  ", pen.roles.base)]
+        room = width - width_of(line)
+        if len(job.cause) > max(room, LEAST_CAUSE):
+            return [line, [*pen.text(job.cause, width, pen.roles.dim)]]
+        return [[*line, *pen.text(job.cause, max(room, 0), pen.roles.dim)]]
+
+    def _facts(self, job: "JobSummary") -> list[Pair]:
+        row = job_row(job, self._view.clock())
         facts = [
             ("kind", job.kind),
             ("ranks", str(job.ranks)),
@@ -52,40 +70,37 @@ class JobSummaryLines(Lines):
             ("user", job.user),
             ("submitted", self._clock(job.created)),
             ("ran", q.duration(row["time"])),
-            ("loss", q.number(job.progress.loss)),
-            ("speed", f"{q.count(job.progress.tokens_per_second)} tok/s"),
         ]
-        return [first, _pairs(facts, pen), *self._results(pen)]
+        if q.known(job.progress.loss):
+            facts.append(("loss", q.number(job.progress.loss)))
+        if q.known(job.progress.tokens_per_second):
+            facts.append(("speed", f"{q.count(job.progress.tokens_per_second)} tokens/s"))
+        return facts
 
-    def _results(self, pen: Pen) -> list[list[Segment]]:
+    def _results(self, width: int, pen: Pen) -> list[Line]:
+        """The results as a table, a line each: they are what the job was for."""
         if self.record is None:
             return []
-        lines = []
-        if self.record.results:
-            said = [
-                (name.replace("_", " "), q.number(value) if _is_number(value) else str(value))
-                for name, value in self.record.results.items()
+        said = [(name.replace("_", " "), _text(value)) for name, value in _results(self.record)]
+        if not said:
+            return []
+        longest = min(max(len(name) for name, _ in said), width // 2)
+        return [
+            [
+                *pen.text(name, longest + 2, pen.roles.dim),
+                *pen.text(text, max(width - longest - 2, 0), pen.roles.text),
             ]
-            lines.append(_pairs(said, pen))
-        if self.record.artifacts:
-            lines.append(_pairs(list(self.record.artifacts.items()), pen))
-        return lines
+            for name, text in said
+        ]
 
     def _clock(self, moment: float) -> str:
         zone = UTC if self._view.settings.utc else None
         return datetime.fromtimestamp(moment, UTC).astimezone(zone).strftime("%H:%M:%S")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
+def _results(record: "JobRecord") -> list[tuple[str, object]]:
+    return [*record.results.items(), *record.artifacts.items()]
 
 
-def _pairs(said: list[tuple[str, str]], pen: Pen) -> list[Segment]:
-    line: list[Segment] = []
-    for label, text in said:
-        line += [
-            Segment(f"{label} ", pen.roles.dim),
-            Segment(text, pen.roles.text),
-            Segment("   ", pen.roles.base),
-        ]
-    return line
+def _text(value: object) -> str:
+    return q.number(value) if isinstance(value, int | float) else str(value)

@@ -1,10 +1,14 @@
 """The line at the foot that takes words: `/` filters as one types, `:` takes a command."""
 
+from typing import TYPE_CHECKING
+
 from textual import events
 from textual.message import Message
 from textual.suggester import SuggestFromList
-from textual.widget import Widget
 from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
 
 
 class Prompt(Input):

@@ -3,9 +3,9 @@
 import numpy as np
 from rich.segment import Segment
 
-from ...agents.fleet.columns import Floats
+from ...agents.fleet.columns import Floats, Rows
 from ...agents.fleet.store import Store
-from ...agents.protocol.facts import NodeFacts
+from ...agents.protocol.facts import GpuFacts, NodeFacts
 from .. import quantities as q
 from ..view import View
 from .bar import bar
@@ -40,32 +40,55 @@ class Totals(Lines):
 
 
 def _gpu_lines(store: Store, pen: Pen) -> list[list[Segment]]:
-    gpus = [gpu for node in store.facts.values() for gpu in node.gpus if gpu.parent is None]
-    busy = _sum(store.gpus["utilization"] > 0)
-    mean = _mean(store.gpus["utilization"])
+    gpus, rows = _physical(store)
+    utilization = store.gpus["utilization"][rows]
+    busy, mean = int(np.count_nonzero(utilization > 0)), _mean(utilization)
     hottest = store.gpus["temperature"]
-    used, total = _total(store.gpus["memory_used"]), sum(gpu.memory_total or 0 for gpu in gpus)
+    used = _total(store.gpus["memory_used"][rows])
+    total = sum(gpu.memory_total or 0 for gpu in gpus)
     power, limit = _total(store.gpus["power"]), sum(gpu.power_limit or 0 for gpu in gpus)
     bad = int(np.count_nonzero(store.gpus["state"] > 0))
     first = _line(
         pen, "GPU", mean, 100, q.percent(mean), store.gpu_history.mean("utilization", 60), 100
     )
-    first += _said(pen, "busy", f"{busy} of {len(gpus)}")
+    if bad:
+        # One segment for the gap, as a label is: the line is cut by pairs, and this goes last.
+        not_ok = Segment(f"{pen.glyphs.bad} {bad} not ok", pen.roles.bad)
+        first += [Segment("   ", pen.roles.base), not_ok]
+    first += _said(pen, "busy", q.ABSENT if mean is None else f"{busy} of {len(gpus)}")
     first += _said(pen, "hottest", q.celsius(_most(hottest)))
     first += _said(pen, "power", f"{q.watts(power)} of {q.watts(limit or None)}")
-    if bad:
-        first += [Segment(f"   {pen.glyphs.bad} {bad} not ok", pen.roles.bad)]
     second = _line(
         pen,
         "VRAM",
         used,
         total,
         q.percent(_share(used, total)),
-        store.gpu_history.total("memory_used", 60),
+        _memory_history(store, rows),
         total,
     )
     second += _said(pen, "used", q.of_total(used, total or None))
     return [first, second]
+
+
+def _physical(store: Store) -> tuple[list[GpuFacts], Rows | slice]:
+    """The GPUs without their MIG instances, whose memory is the GPU's own, and their rows."""
+    found = [
+        (gpu, store.rows(slot).start + gpu.index)
+        for slot, node in store.facts.items()
+        for gpu in node.gpus
+        if gpu.parent is None
+    ]
+    rows = slice(None) if len(found) == store.gpus.rows else np.array([at for _, at in found], int)
+    return [gpu for gpu, _ in found], rows
+
+
+def _memory_history(store: Store, rows: Rows | slice) -> Floats:
+    if isinstance(rows, slice):
+        return store.gpu_history.total("memory_used", 60)
+    curves = [store.gpu_history.curve("memory_used", int(row), 60) for row in rows]
+    summed: Floats = np.sum(curves, axis=0, dtype=np.float32)
+    return summed
 
 
 def _host_lines(store: Store, pen: Pen) -> list[list[Segment]]:
@@ -77,16 +100,16 @@ def _host_lines(store: Store, pen: Pen) -> list[list[Segment]]:
     first = _line(pen, "CPU", cpu, 100, q.percent(cpu), store.node_history.mean("cpu", 60), 100)
     first += _said(pen, "cores", q.count(sum(node.cores or 0 for node in facts) or None))
     first += _said(pen, "load", q.number(_total(nodes["load"])))
-    first += _said(pen, "net in", q.kibibytes(_total(nodes["network_receive"])))
-    first += _said(pen, "out", q.kibibytes(_total(nodes["network_send"])))
-    first += _said(pen, "stalled", q.percent(_most(nodes["pressure_cpu"])))
+    first += _said(pen, "net in", q.rate(_total(nodes["network_receive"])))
+    first += _said(pen, "out", q.rate(_total(nodes["network_send"])))
+    first += _said(pen, "waiting for CPU", q.percent(_most(nodes["pressure_cpu"])))
     share = _share(used, total)
     history = store.node_history.total("memory_used", 60)
     second = _line(pen, "MEM", used, total, q.percent(share), history, total)
     second += _said(pen, "used", q.of_total(used, total or None))
     second += _said(pen, "swap", _swap(facts, _total(nodes["swap_used"])))
-    second += _said(pen, "disk read", q.kibibytes(_total(nodes["disk_read"])))
-    second += _said(pen, "write", q.kibibytes(_total(nodes["disk_write"])))
+    second += _said(pen, "disk read", q.rate(_total(nodes["disk_read"])))
+    second += _said(pen, "write", q.rate(_total(nodes["disk_write"])))
     return [first, second]
 
 
@@ -119,8 +142,8 @@ def _said(pen: Pen, label: str, text: str) -> list[Segment]:
 
 
 def _fitted(line: list[Segment], width: int) -> list[Segment]:
-    while line and width_of(line) > width:
-        line = line[:-2] if len(line) > 2 else []
+    while len(line) > 2 and width_of(line) > width:
+        line = line[:-2]
     return line
 
 
@@ -137,10 +160,6 @@ def _mean(column: Floats) -> float | None:
 def _most(column: Floats) -> float | None:
     known = column[~np.isnan(column)]
     return float(known.max()) if len(known) else None
-
-
-def _sum(mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> int:
-    return int(np.count_nonzero(mask))
 
 
 def _share(used: float | None, total: float) -> float | None:

@@ -128,7 +128,7 @@ def _typed(place: Stage, program: Program, given: Namespace) -> list[Key]:
 def _walk(program: Program, rows: Rows, start: int) -> Iterator[Key]:
     """Down and up again, for ever; llmos's cursor also jumps, and its order changes."""
     last, at = len(rows.lines) - 1, start
-    extras = cycle([[], _jumps(last), [], _orders()]) if program.name == OURS else cycle([[]])
+    between = cycle([_nothing, _jumps, _nothing, _orders] if program.name == OURS else [_nothing])
     while True:
         while at < last:
             at += 1
@@ -136,14 +136,18 @@ def _walk(program: Program, rows: Rows, start: int) -> Iterator[Key]:
         while at > 0:
             at -= 1
             yield Key(program.up, at)
-        yield from next(extras)
+        yield from next(between)(last)
+
+
+def _nothing(_: int) -> list[Key]:
+    return []
 
 
 def _jumps(last: int) -> list[Key]:
     return [Key(END, last), Key(HOME, 0), Key(END, last), Key(HOME, 0)]
 
 
-def _orders() -> list[Key]:
+def _orders(_: int) -> list[Key]:
     return [Key(SORT, None, sorted=True), Key(UNSORT, None, sorted=False)]
 
 

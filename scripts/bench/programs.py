@@ -113,7 +113,7 @@ def constella(folder: Path) -> Program:
         (own, "tui", "--url", f"http://{url}"),
         figures=re.compile(r"\d+%.*\d/[\d.]+ GiB .* W "),
         rows=re.compile(r"\d+%.*\d/[\d.]+ GiB .* W "),
-        prepare=b"\t",
+        prepare=b"\t\t",
         helpers=(
             Helper(
                 "manager",

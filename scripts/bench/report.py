@@ -67,8 +67,9 @@ class Report:
         if ratios:
             print()
             _print_table(("llmos ÷ peer, round by round", "peer", "min", "median", "max"), ratios)
+        print()
         for note in self.notes:
-            print(f"\n- {note}")
+            print(f"- {note}")
         if json_path is not None:
             json_path.write_text(json.dumps(self._as_json(), indent=1) + "\n")
 
@@ -79,8 +80,10 @@ class Report:
             pairs = zip(ours.values, series.values, strict=False)
             ratios = [a / b for a, b in pairs if a is not None and b]
             if ratios:
-                figures = (min(ratios), median(ratios), max(ratios))
-                yield (ours.what, _named(series), *(f"{ratio:.2f}" for ratio in figures))
+                figures = [f"{f(ratios):.3g}" for f in (min, median, max)]
+                if len(ratios) == 1:
+                    figures[0] = figures[2] = ""
+                yield (ours.what, _named(series, ours), *figures)
 
     def _as_json(self) -> dict[str, Any]:
         return {
@@ -98,8 +101,8 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-def _named(series: Series) -> str:
-    return f"{series.program}, {series.what}"
+def _named(series: Series, ours: Series) -> str:
+    return series.program if series.what == ours.what else f"{series.program}, {series.what}"
 
 
 def _row(series: Series) -> tuple[str, ...]:
@@ -108,6 +111,8 @@ def _row(series: Series) -> tuple[str, ...]:
     if not known:
         return series.program, series.what, "", "no answer", "", f"0/{len(series.values)}", "", ""
     figures = [f"{value:.3g} {unit}" for value in (min(known), median(known), max(known))]
+    if len(known) == 1:
+        figures[0] = figures[2] = ""
     complete = len(known) == len(series.values)
     count = str(len(known)) if complete else f"{len(known)}/{len(series.values)}"
     if budget is None:

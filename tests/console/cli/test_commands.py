@@ -1,0 +1,129 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmos.agents.version import llmos_version
+from llmos.console.cli.main import COMMANDS
+from llmos.tests.conftest import FrontDoor
+
+Spec = Callable[[str], str]
+Until = Callable[[str, str], dict[str, Any]]
+Conforms = Callable[[object, str], None]
+
+HEAVY = {"textual", "rich", "numpy", "torch", "transformers", "aiohttp", "psutil", "pynvml"}
+
+
+def test_help_lists_every_command_with_what_it_does(llmos: FrontDoor) -> None:
+    listed = dict(
+        line.strip().split("  ", 1)
+        for line in llmos("--help").partition("Commands:\n")[2].splitlines()
+    )
+    assert tuple(listed) == COMMANDS
+    assert all(listed.values())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_takes_what_every_command_takes(
+    llmos: FrontDoor, command: str
+) -> None:
+    said = llmos(command, "--help")
+    assert said.startswith(f"Usage: llmos {command}")
+    for option in ("--connect", "--state", "--readonly", "--debug"):
+        assert option in said
+
+
+def test_help_and_examples_import_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from llmos.console.cli.main import run\n"
+        "assert run(['--help']) == run(['examples']) == 0\n"
+        "print(*{name.split('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "click" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_version(llmos: FrontDoor) -> None:
+    assert llmos("--version") == f"llmos {llmos_version()}\n"
+
+
+def test_examples(llmos: FrontDoor, conforms: Conforms) -> None:
+    assert "@train-text" in llmos("examples")
+    content = json.loads(llmos("examples", "--json"))
+    conforms(content, "examples")
+    assert all(Path(example["path"]).is_file() for example in content["examples"])
+
+
+def test_a_submitted_job_is_listed_looked_at_and_restarted(
+    llmos: FrontDoor, spec: Spec, until_state: Until, conforms: Conforms
+) -> None:
+    assert llmos("submit", spec("print('from the job')")) == "1\n"
+    record = until_state("1", "succeeded")
+    conforms({"schema": 1, "job": record}, "job")
+    assert [change["state"] for change in record["transitions"]][0] == "queued"
+
+    jobs = json.loads(llmos("jobs", "--json"))
+    conforms(jobs, "jobs")
+    assert [job["name"] for job in jobs["jobs"]] == ["tiny"]
+    assert "tiny" in llmos("jobs")
+    assert "succeeded" in llmos("job", "1")
+    assert llmos("logs", "1") == "from the job\n"
+
+    restarted = llmos.run("restart", "1")
+    assert restarted.stdout == "2\n"
+    assert "a new job like 1" in restarted.stderr
+    assert until_state("2", "succeeded")["request"]["source"] == "1"
+
+
+def test_a_running_job_is_stopped_once(
+    llmos: FrontDoor, spec: Spec, until_state: Until, conforms: Conforms
+) -> None:
+    path = spec("import time\nprint('up', flush=True)\ntime.sleep(600)")
+    content = json.loads(llmos("submit", path, "--json"))
+    conforms(content, "submit")
+    until_state("1", "running")
+    assert llmos.run("stop", "1").stderr.startswith("job 1: ")
+    assert until_state("1", "stopped")["summary"]["ended"] is not None
+    assert llmos.error("stop", "1", code=1) == "job 1 has ended: stopped"
+
+
+def test_logs_end_and_follow_with_a_mark_for_each_of_several_ranks(
+    llmos: FrontDoor, tmp_path: Path
+) -> None:
+    script = tmp_path / "two.py"
+    script.write_text("import os\nfor n in range(3): print(os.environ['RANK'], n)\n")
+    assert llmos("run", "--ranks", "2", "--", str(script)) == "0 0\n0 1\n0 2\n"
+    marked = [f"[rank {rank}] {rank} {n}" for rank in range(2) for n in range(3)]
+    assert llmos("logs", "1").splitlines() == marked
+    assert llmos("logs", "1", "--rank", "1", "--lines", "2") == "1 1\n1 2\n"
+    assert sorted(llmos("logs", "1", "-f").splitlines()) == sorted(marked)
+    assert llmos.error("logs", "1", "--rank", "7", code=1).startswith("job 1 has no rank 7")
+
+
+@pytest.mark.parametrize(
+    ("shell", "word"), [("bash", "complete"), ("zsh", "compdef"), ("fish", "-c")]
+)
+def test_completion_prints_a_script(llmos: FrontDoor, shell: str, word: str) -> None:
+    said = llmos("completion", shell)
+    assert "_LLMOS_COMPLETE" in said
+    assert word in said
+
+
+def test_a_shell_completes_job_ids_and_starts_no_agent_for_it(llmos: FrontDoor, spec: Spec) -> None:
+    asked = {"_LLMOS_COMPLETE": "bash_complete", "COMP_WORDS": "llmos\nstop\n", "COMP_CWORD": "2"}
+    plain, completing = llmos.environment, llmos.environment | asked
+    llmos.environment = completing
+    assert llmos() == "\n"
+    assert not (llmos.state / "agent.sock").exists()
+
+    llmos.environment = plain
+    llmos("submit", spec("pass"))
+    llmos.environment = completing
+    assert llmos() == "plain,1\n"
