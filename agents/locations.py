@@ -24,6 +24,9 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 SOCKET_PATH_LIMIT: Final = 100
 """The kernel takes 107 bytes; some are left for a temporary name."""
 
+RUNTIME_FOLDERS: Final = Path("/run/user")
+"""Where logind makes a folder for each user who is logged in."""
+
 TRIAL_BYTES: Final = 4096
 """Written to see whether the state folder can be: a full disk still makes empty files."""
 
@@ -36,6 +39,9 @@ class Locations:
     socket: Path
     moved_from: Path | None = None
     """Where the state would be, were that not a network file system."""
+
+    named: bool = False
+    """Whether a person named the state folder: its agent must be told the same."""
 
     @property
     def lock(self) -> Path:
@@ -78,7 +84,7 @@ def find(state: Path | None = None) -> Locations:
                 f"the state folder {folder} is on a network file system ({kind}), where databases "
                 "and locks are not safe; name one on a local disk"
             )
-        return Locations(_writable(folder), _socket_beside(folder))
+        return Locations(_writable(folder), _socket_beside(folder), named=True)
     usual = _usual_state()
     if file_system(usual) in NETWORK_FILE_SYSTEMS:
         private = _private(Path("/var/tmp") / f"llmos-{os.getuid()}", "name one with LLMOS_STATE")  # noqa: S108
@@ -160,7 +166,7 @@ def _runtime_folder(name: str) -> Path:
     Where that variable is not set, as under cron or su, its usual value is meant: whoever asks
     must look for the socket where the agent put it.
     """
-    runtime = _environment_path("XDG_RUNTIME_DIR") or Path("/run/user") / str(os.getuid())
+    runtime = _environment_path("XDG_RUNTIME_DIR") or RUNTIME_FOLDERS / str(os.getuid())
     folder = runtime / "llmos"
     short = len(os.fsencode(folder / name)) <= SOCKET_PATH_LIMIT
     if not (short and runtime.is_dir() and os.access(runtime, os.W_OK)):

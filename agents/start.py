@@ -34,8 +34,9 @@ def spawn(locations: Locations, idle: float | None = None) -> subprocess.Popen[b
 
     Raises AgentUnreachable where not even that can be done.
     """
-    command = [sys.executable, "-m", "llmos.agents.daemon", "--state", os.fspath(locations.state)]
-    command += ["--detached"]
+    command = [sys.executable, "-m", "llmos.agents.daemon", "--detached"]
+    if locations.named:
+        command += ["--state", os.fspath(locations.state)]
     if idle is not None:
         command += ["--idle", str(idle)]
     try:

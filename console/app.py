@@ -1,5 +1,7 @@
 """The console: agent stream → one worker → store → `fleet_version` → widgets paint what is seen."""
 
+import asyncio
+import signal
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 TICK_SECONDS: Final = 1.0
 SAVE_SECONDS: Final = 60.0
+
+LEAVING: Final = (signal.SIGTERM, signal.SIGHUP)
+"""Signals upon which the terminal is given back as it was."""
 
 INTERVALS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between samples that a person may choose."""
@@ -99,6 +104,10 @@ class ConsoleApp(App[int]):
     def on_mount(self) -> None:
         """Start the worker, once the last known picture is on the screen."""
         self.call_after_refresh(self._begin)
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in LEAVING:
+                loop.add_signal_handler(number, self._leave, number)
 
     def _begin(self) -> None:
         if self._autostart:
@@ -290,6 +299,10 @@ class ConsoleApp(App[int]):
         """Leave; jobs and the agent go on."""
         self.save_picture()
         self.exit(0)
+
+    def _leave(self, number: int) -> None:
+        self.save_picture()
+        self.exit(128 + number, return_code=128 + number)
 
     def _pace(self, step: int) -> None:
         known = min(range(len(INTERVALS)), key=lambda at: abs(INTERVALS[at] - self.feed.interval))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from llmos.agents.node import descent
 from llmos.agents.node.taskfolder import TaskFolder
 from llmos.tests.nvml.standin import Standin
@@ -29,6 +30,7 @@ class FrontDoor:
 
     def __init__(self, state: Path) -> None:
         self.state = state
+        self._started: list[subprocess.Popen[str]] = []
         self.environment = {k: v for k, v in os.environ.items() if k not in LEFT_OUT}
         self.environment |= {
             "LLMOS_STATE": str(state),
@@ -72,7 +74,7 @@ class FrontDoor:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """The process, running, without a terminal."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*words),
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -80,6 +82,17 @@ class FrontDoor:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what was started."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 @pytest.fixture
@@ -93,8 +106,10 @@ def state() -> Iterator[Path]:
 
 
 @pytest.fixture
-def llmos(state: Path) -> FrontDoor:
-    return FrontDoor(state)
+def llmos(state: Path) -> Iterator[FrontDoor]:
+    door = FrontDoor(state)
+    yield door
+    door.close()
 
 
 @pytest.fixture

@@ -64,38 +64,38 @@ DCGM_FAMILIES: Final = (
     DcgmFamily(
         "DCGM_FI_DEV_PCIE_REPLAY_COUNTER",
         "counter",
-        "Total number of PCIe retries.",
+        "PCIe packets sent again.",
         lambda gpu, figures: gpu.pcie_replays,
     ),
     _figure("DCGM_FI_DEV_GPU_UTIL", "utilization", "GPU utilization (in %)."),
     _figure("DCGM_FI_DEV_MEM_COPY_UTIL", "memory_utilization", "Memory utilization (in %)."),
     _figure("DCGM_FI_DEV_ENC_UTIL", "encoder", "Encoder utilization (in %)."),
     _figure("DCGM_FI_DEV_DEC_UTIL", "decoder", "Decoder utilization (in %)."),
-    DcgmFamily("DCGM_FI_DEV_FB_FREE", "gauge", "Framebuffer memory free (in MiB).", _free),
-    _figure("DCGM_FI_DEV_FB_USED", "memory_used", "Framebuffer memory used (in MiB)."),
+    DcgmFamily("DCGM_FI_DEV_FB_FREE", "gauge", "Framebuffer free (in MiB).", _free),
+    _figure("DCGM_FI_DEV_FB_USED", "memory_used", "Framebuffer used (in MiB)."),
     DcgmFamily(
         "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS",
         "counter",
-        "Number of remapped rows for uncorrectable errors",
+        "Rows remapped for uncorrectable errors.",
         _rows("uncorrected"),
     ),
     DcgmFamily(
         "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS",
         "counter",
-        "Number of remapped rows for correctable errors",
+        "Rows remapped for correctable errors.",
         _rows("corrected"),
     ),
     DcgmFamily(
         "DCGM_FI_DEV_ROW_REMAP_FAILURE",
         "gauge",
-        "Whether remapping of rows has failed",
+        "Whether a row could not be remapped.",
         _rows("failed"),
     ),
     _figure("DCGM_FI_PROF_PCIE_TX_BYTES", "pcie_send", "PCIe bytes sent, per second.", 1e6),
     _figure("DCGM_FI_PROF_PCIE_RX_BYTES", "pcie_receive", "PCIe bytes received, per second.", 1e6),
 )
-"""Names, kinds and units of NVIDIA/dcgm-exporter's etc/default-counters.csv, as far as NVML gives
-the figures."""
+"""With the names, kinds and units of etc/default-counters.csv and etc/dcp-metrics-included.csv in
+NVIDIA/dcgm-exporter, as far as NVML gives the figures."""
 
 
 def exposition(facts: NodeFacts, reading: Reading, *, dcgm: bool = False) -> str:

@@ -87,6 +87,7 @@ class Pulse:
 
     def sample_now(self) -> None:
         """There is something new to see, as the GPUs when their driver is open: do not wait."""
+        self.publish_facts()
         self._now = True
         self._streams.changed.set()
 

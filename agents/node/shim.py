@@ -21,7 +21,7 @@ from typing import Final, Literal
 from ..protocol.jobs import RankState, TaskOrder, TaskState
 from . import descent, launcher
 from .taskfolder import StateFile, TaskFolder, last_line
-from .words import RUNNING, asked_to_stop, cannot_start, how_it_ended
+from .words import RUNNING, asked_to_stop, cannot_start, how_it_ended, why_no_ranks
 
 FAILURE_DELAY: Final = 1.0
 """Seconds that the other ranks have, after the first failed, to print why they fail too."""
@@ -290,9 +290,9 @@ class Shim:
             self._end("failed", self._describe_failure(self._first))
         else:
             self._state.exit_code = self._launcher_code
-            said = last_line(self._folder.shim_log) or "it printed nothing"
             before = "" if self._state.ranks else " before a rank started"
-            self._end("failed", f"the launcher {how_it_ended(self._launcher_code)}{before}: {said}")
+            why = why_no_ranks(self._order, last_line(self._folder.shim_log) or "")
+            self._end("failed", f"the launcher {how_it_ended(self._launcher_code)}{before}: {why}")
 
     def _complete_exit_codes(self) -> None:
         """What /proc no longer had, the launcher says: by exit code 0, or in its last lines."""

@@ -31,6 +31,14 @@ def cannot_start(order: TaskOrder, error: OSError | ValueError) -> str:
     return f"cannot start {path}: {error.strerror}; name an interpreter that runs as `python`"
 
 
+def why_no_ranks(order: TaskOrder, said: str) -> str:
+    """Why a launcher ended before it started a rank, by the last line it printed."""
+    if "torch" in said and ("No module named" in said or "ModuleNotFoundError" in said):
+        python = order.request.program.python or sys.executable
+        return f"{python} has no torch: install it there, or activate the environment that has it"
+    return said or "it printed nothing"
+
+
 def asked_to_stop(grace: float) -> str:
     """While the ranks of a stopped task may end by themselves."""
     return f"asked to stop; has {grace:g} s to end by itself"

@@ -64,7 +64,7 @@ class NvmlSampler:
 
         `on_event` is called on one of them, and must be thread-safe and quick; the node of
         its events is empty, for the agent to fill in. So is `on_rows`, when the GPUs' rows are
-        first there. `interval` and `retry` are in seconds.
+        first there, or it is known that there are none. `interval` and `retry` are in seconds.
         """
         self._on_event, self._on_rows, self._retry = on_event, on_rows, retry
         self._pace = Pace(interval)
@@ -122,6 +122,7 @@ class NvmlSampler:
     def _run(self) -> None:
         gpus = self._open()
         while gpus is None:
+            self._on_rows()
             if self._pace.pause(self._retry):
                 return
             gpus = self._open()

@@ -26,7 +26,7 @@ PATIENCE: Final = 30.0
 BEATS_TO_BE_HEARD: Final = 3
 """Until the agent has heard that we show this job's logs, they are asked for at each beat."""
 
-NO_PAST: Final = 2**53
+NO_PAST: Final = 10**15 - 1
 """A sequence number that no agent reaches: none of the frames before now are wanted."""
 
 Changed = Callable[[JobSummary], None]
@@ -45,23 +45,28 @@ class Following:
         self._changed = changed
         self._attempt = 0
         self._beats = 0
+        self._live = True
 
     async def until_end(self, own: "Locations | None") -> JobSummary:
         """The job's summary when it has ended and all that it printed is printed.
 
         `own` is where our own agent is started again. Raises AgentUnreachable when none comes.
         """
-        heard = time.monotonic()
+        away = 0.0
         while True:
             try:
                 ended = await self._one_stream()
                 if ended is not None:
                     return ended
-                heard = time.monotonic()
-                self._terminal.note(f"the agent ended; job {self._job} goes on")
+                why = "the agent ended"
             except AgentUnreachable as error:
-                if time.monotonic() - heard > PATIENCE:
+                if away and time.monotonic() - away > PATIENCE:
                     raise self._given_up(error) from error
+                why = str(error)
+            if self._live:
+                away = time.monotonic()
+                self._live = False
+                self._terminal.note(f"{why}; job {self._job} goes on, and is looked for")
             await self._wait_for_agent(own)
 
     async def _one_stream(self) -> JobSummary | None:
@@ -69,6 +74,7 @@ class Following:
         self._beats = 0
         boot = (await self._client.hello()).boot
         async for frames in self._client.stream(since=f"{boot}:{NO_PAST}"):
+            self._live = True
             for frame in frames:
                 ended = await self._take(frame)
                 if ended is not None:

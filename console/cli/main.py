@@ -13,8 +13,7 @@ from typing import Final
 
 import click
 
-from ...agents.errors import LlmosError
-from ...engine.nearest import hint
+from ...agents.errors import LlmosError, RequestRefused, UsageError
 from .invocation import Invocation, common
 
 COMMANDS: Final = (
@@ -57,6 +56,8 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the words begin with; the nearest is named where there is none."""
         if args[0] not in COMMANDS:
+            from ...engine.nearest import hint
+
             ctx.fail(f"unknown command {hint(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
@@ -117,6 +118,8 @@ def tell(error: Exception, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     print(f"llmos: {' '.join(describe(error).split())}", file=sys.stderr)
+    if isinstance(error, RequestRefused) and error.status == 400:
+        return UsageError.exit_code
     return error.exit_code if isinstance(error, LlmosError | click.ClickException) else 1
 
 

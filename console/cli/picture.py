@@ -66,9 +66,9 @@ def _what_it_is(node: Json) -> Iterator[str]:
 def _how_it_does(node: Json) -> Iterator[str]:
     yield f"CPU {q.percent(node['cpu'])} of {node['cores'] or q.ABSENT} cores"
     yield f"load {q.number(node['load'])}"
-    yield f"memory {q.of_total(node['memory_used'], node['memory_total'])}"
+    yield f"memory {_memory(node['memory_used'], node['memory_total'])}"
     if node["swap_total"]:
-        yield f"swap {q.of_total(node['swap_used'], node['swap_total'])}"
+        yield f"swap {_memory(node['swap_used'], node['swap_total'])}"
 
 
 def _gpu_row(gpu: Json, node: str, detail: Detail, jobs: list[JobSummary]) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _gpu_row(gpu: Json, node: str, detail: Detail, jobs: list[JobSummary]) -> tu
         f"{gpu['parent']}.{gpu['index']}" if inside else str(gpu["index"]),
         (name or q.ABSENT)[:NAME_WIDTH].rstrip(),
         q.percent(gpu["utilization"]),
-        q.of_total(gpu["memory_used"], gpu["memory_total"]),
+        _memory(gpu["memory_used"], gpu["memory_total"]),
         _power(gpu["power"], gpu["power_limit"]),
         q.celsius(gpu["temperature"]),
         gpu["state"] or q.ABSENT,
@@ -104,6 +104,10 @@ def _process(process: Process) -> str:
     command = (process.command or "").split()
     name = command[0].rpartition("/")[2] if command else "pid"
     return f"{name} {process.pid}"
+
+
+def _memory(used: int | None, total: int | None) -> str:
+    return q.ABSENT if used is None and total is None else q.of_total(used, total)
 
 
 def _power(power: float | None, limit: float | None) -> str:

@@ -1,5 +1,6 @@
 """Questions that may hang or be slow, asked in a process of their own with a deadline."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ DRIVER_SECONDS: Final = 10.0
 """Without persistence mode the driver first loads the firmware of each GPU."""
 
 TORCH_SECONDS: Final = 60.0
+KILL_SECONDS: Final = 0.5
 
 DRIVER: Final = """
 import json, os
@@ -61,11 +63,19 @@ def _ask(program: str, whom: str, seconds: float) -> dict[str, Any]:
     try:
         answer, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        # Not waited for: in a hung driver call not even SIGKILL ends it.
-        process.kill()
+        _let_go(process)
         raise Silent(f"{whom} does not answer within {seconds:.0f} s") from None
     try:
         said: dict[str, Any] = json.loads(answer)
     except ValueError:
         raise Silent(f"{whom} ended with exit code {process.returncode} when asked") from None
     return said
+
+
+def _let_go(process: "subprocess.Popen[str]") -> None:
+    """Kill it, and wait no longer than a kill takes: in a hung driver call it has no effect."""
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(KILL_SECONDS)
+    if process.stdout is not None:
+        process.stdout.close()

@@ -72,6 +72,8 @@ class Terminal:
         self.answered()
         self._erase()
         self._status = ""
+        if self._line_open:
+            self.out("\n")
 
     def _erase(self) -> None:
         if self._live and self._status and not self._line_open:

@@ -12,7 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ..actions import GRID_KEYS, offered
+from ..widgets.glyphs import glyphs
 from ..widgets.grid import Grid
+from ..widgets.pen import spoken
 from .live import LiveScreen
 
 KEY_WIDTH = 12
@@ -74,6 +76,7 @@ def _listed(keys: list[tuple[str, str]]) -> Content:
     lines = []
     for shown, text in keys:
         first, *rest = wrap(text, TEXT_WIDTH)
-        lines.append(Content.assemble((f"{shown:<{KEY_WIDTH}}", "bold $key"), first))
+        key = spoken(shown, glyphs())
+        lines.append(Content.assemble((f"{key:<{KEY_WIDTH}}", "bold $key"), first))
         lines += [Content(" " * KEY_WIDTH + line) for line in rest]
     return Content("\n").join(lines)

@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
-from textual.widgets import Log
 
 from ...agents.protocol.facts import Interest
 from ...agents.protocol.jobs import ENDED, JobRecord, JobSummary, LogPiece, Metric
@@ -15,6 +14,7 @@ from ..jobcurves import JobCurves
 from ..logtext import LogText
 from ..messages import LogArrived, MetricsArrived
 from ..widgets.jobsummary import JobSummaryLines
+from ..widgets.logtail import LogTail
 from ..widgets.plot import LinePlot
 from .jobactions import JobActions
 
@@ -32,8 +32,7 @@ class JobScreen(JobActions):
     DEFAULT_CSS = """
     JobScreen #curves { height: 1fr; min-height: 6; }
     JobScreen #curves LinePlot { width: 1fr; margin: 0 1; }
-    JobScreen #log { height: 1fr; margin: 0 1; background: $background; }
-    JobScreen #log:focus { background-tint: $background 0%; }
+    JobScreen #log { height: 1fr; margin: 0 1; }
     JobScreen.-log-alone #curves, JobScreen.-no-curves #curves { display: none; }
     """
 
@@ -62,7 +61,7 @@ class JobScreen(JobActions):
         """Summary, curves, log."""
         yield JobSummaryLines(self.view, self._job)
         yield Horizontal(LinePlot(id="plot-first"), LinePlot(id="plot-second"), id="curves")
-        yield Log(max_lines=LOG_LINES, id="log")
+        yield LogTail(max_lines=LOG_LINES, id="log")
 
     def on_mount(self) -> None:
         """Fetch what was before, then follow."""
@@ -123,7 +122,7 @@ class JobScreen(JobActions):
             curves = await app.attempt(client.series(self._job, points=1000))
             pieces = await app.attempt(client.logs(self._job, lines=TAIL_LINES))
             self._curves.load(curves or [])
-            self.query_one("#log", Log).clear()
+            self.query_one("#log", LogTail).clear()
             self._text.clear()
             for piece in pieces or []:
                 self._write(piece)
@@ -138,8 +137,7 @@ class JobScreen(JobActions):
         summary = self.chosen_job()
         text = self._text.taken(piece, marked=summary is not None and summary.ranks > 1)
         if text:
-            log = self.query_one("#log", Log)
-            log.write(text, scroll_end=log.is_vertical_scroll_end)
+            self.query_one("#log", LogTail).append(text)
 
     def _paint_curves(self) -> None:
         self.set_class(not self._curves.known, "-no-curves")

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -47,7 +48,7 @@ class LaunchScreen(ModalScreen[None]):
                 *[Option(f"@{each.name}  {each.title}", id=f"@{each.name}") for each in examples()]
             )
             yield Input(placeholder="or: SPEC.toml --set train.steps=100, or: -- script.py args")
-            yield Static("The same as: llmos run …", id="same", classes="dim")
+            yield Static(id="same", classes="dim", markup=False)
             yield Static(self._engine_missing(), id="missing", classes="warn", markup=False)
 
     def on_mount(self) -> None:
@@ -60,8 +61,10 @@ class LaunchScreen(ModalScreen[None]):
         needed = {package for kind in KINDS.values() for package in kind.missing()}
         if not needed:
             return ""
-        remedy = "Enter installs them" if can_install() else "type: pip install 'llmos[engine]'"
-        return f"Not installed yet: {', '.join(sorted(needed))}. {remedy}"
+        remedy = (
+            "Enter offers to install." if can_install() else "Type: pip install 'llmos[engine]'"
+        )
+        return f"Not installed yet: {', '.join(sorted(needed))}\n{remedy}"
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """An example was picked."""
@@ -127,7 +130,7 @@ def _install_first(
         from ..cli.engine import require_engine
 
         try:
-            with app.suspend():
+            with app.suspend() if can_install() else nullcontext():
                 require_engine(kind)
         except SuspendNotSupported:
             app.notify("this terminal cannot show the installation", severity="error")

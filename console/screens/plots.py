@@ -9,14 +9,17 @@ from textual.containers import Horizontal
 
 from ...agents.fleet.columns import Floats
 from ...agents.fleet.store import Store
+from ..buckets import Floats as Floats64
 from ..buckets import gather, stretch
 from ..view import View
 from ..widgets.axes import Axes
 from ..widgets.curves import Curve
+from ..widgets.glyphs import glyphs
+from ..widgets.pen import spoken
 from ..widgets.plot import LinePlot
 
-SPAN: Final = 600.0
-"""Seconds shown."""
+SPANS: Final = (60.0, 120.0, 300.0, 600.0)
+"""Seconds shown: the shortest that holds what is known, so that a first minute fills the plot."""
 
 NARROWEST: Final = 36
 """Cells of a plot that still tells something."""
@@ -76,7 +79,7 @@ def gpu_plots(row: int, memory: int | None, limit: float | None) -> tuple[Plot, 
         Plot(Axes("Utilization", "%", 0, 100), curve("utilization")),
         Plot(Axes("Memory", "G", 0, memory and memory / 1024), curve("memory_used", 1 / 1024)),
         Plot(Axes("Power", "W", 0, limit), curve("power")),
-        Plot(Axes("Temperature", "°C", 20, 100), curve("temperature")),
+        Plot(Axes("Temperature", spoken("°C", glyphs()), 20, 100), curve("temperature")),
     )
 
 
@@ -113,23 +116,29 @@ class HistoryPlots(Horizontal):
 
     def _draw(self, widget: LinePlot, plot: Plot) -> None:
         store = self._view.store
-        step = stretch(SPAN, 2 * max(widget.size.width, NARROWEST))
         times = store.node_history.times()
+        span = _span(times)
+        step = stretch(span, 2 * max(widget.size.width, NARROWEST))
         curves = []
         for name, values in plot.curves(store).items():
             x, y = gather(times[-len(values) :], values, step)
             curves.append(Curve(name, x, y))
-        widget.show(curves, _placed(plot.axes, step, self._view.settings.utc))
+        widget.show(curves, _placed(plot.axes, span, step, self._view.settings.utc))
 
 
-def _placed(axes: Axes, step: float, utc: bool) -> Axes:
+def _span(times: Floats64) -> float:
+    known = times[-1] - times[0] if len(times) else 0.0
+    return next((span for span in SPANS if span >= known), SPANS[-1])
+
+
+def _placed(axes: Axes, span: float, step: float, utc: bool) -> Axes:
     return Axes(
         axes.title,
         axes.unit,
         axes.low,
         axes.high,
         across="clock",
-        span=SPAN,
+        span=span,
         gap=3 * step,
         utc=utc,
     )

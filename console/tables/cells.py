@@ -91,13 +91,17 @@ _STATES: Final = {
 }
 """State of a GPU → the word, the glyph and the role it is shown with."""
 
+SLOWED: Final = 0b0110_0100
+"""Throttle reasons that cost work and that a person should look at: hardware slowdown, hardware
+thermal, power brake."""
+
 _THROTTLED: Final = (
-    (0b0110_0100, ("slowed", "bad", "bad")),
+    (SLOWED, ("slowed", "bad", "bad")),
     (0b0001_0000, ("hot", "warn", "warn")),
     (0b0000_0010, ("capped", "ok", "ok")),
 )
-"""Throttle reasons, the worst first: hardware slowdown, hardware thermal or power brake; software
-thermal slowdown; the power cap, which is usual under load."""
+"""Throttle reasons, the worst first; then software thermal slowdown, and the power cap, which is
+usual under load."""
 
 
 def gpu_state_look(row: Row) -> tuple[str, str, str]:

@@ -186,10 +186,10 @@ class Grid(ScrollView, can_focus=True):
         """The table changed: order the rows again and paint what differs."""
         self._order = self.table.arrange(self.sort, self.descending, self.filter_text)
         self._keep_cursor()
-        size = Size(self.size.width, self.lines_wanted)
+        size = Size(self._width, self.lines_wanted)
         if size != self.virtual_size:
             self.virtual_size = size
-        if self.size.width:
+        if self._width:
             self._repaint()
 
     def set_filter(self, text: str) -> None:
@@ -215,7 +215,7 @@ class Grid(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """The header, then the rows that scroll under it."""
         if not self._fitted:
-            self._fitted = fit(self.table.columns, self.size.width)
+            self._fitted = fit(self.table.columns, self._width)
         if y == 0:
             return self._header()
         if y == 1 and not len(self._order):
@@ -273,6 +273,12 @@ class Grid(ScrollView, can_focus=True):
         """The width decides which columns fit."""
         self._relayout()
 
+    def watch_show_vertical_scrollbar(self) -> None:
+        """The scroll bar came or went: the columns share what is beside it."""
+        self._fitted = []
+        self._cells.clear()
+        self.refresh()
+
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Other rows are seen."""
         super().watch_scroll_y(old_value, new_value)
@@ -287,6 +293,11 @@ class Grid(ScrollView, can_focus=True):
     def _first(self) -> int:
         """The position in the order of the row right under the header."""
         return self.scroll_offset.y
+
+    @property
+    def _width(self) -> int:
+        """Cells beside the scroll bar."""
+        return self.size.width - self.scrollbar_size_vertical
 
     @property
     def _page(self) -> int:
@@ -318,19 +329,19 @@ class Grid(ScrollView, can_focus=True):
     def _show(self, at: int) -> None:
         """Scroll so that the row at a position is seen."""
         if at < self._first:
-            self.scroll_to(y=at, animate=False, immediate=True)
+            self.scroll_to(y=at, animate=False, immediate=True, force=True)
         elif at >= self._first + self._page:
-            self.scroll_to(y=at - self._page + 1, animate=False, immediate=True)
+            self.scroll_to(y=at - self._page + 1, animate=False, immediate=True, force=True)
 
     def _repaint(self) -> None:
         if not self._fitted:
-            self._fitted = fit(self.table.columns, self.size.width)
+            self._fitted = fit(self.table.columns, self._width)
         made = self._made(range(1, self.size.height))
         regions: list[Region] = []
         for y, cells in made.items():
             before = self._cells.get(y)
             if before is None or len(before) != len(cells):
-                regions.append(Region(0, y, self.size.width, 1))
+                regions.append(Region(0, y, self._width, 1))
             else:
                 regions += self._changed(y, before, cells)
         self._cells = made
@@ -347,7 +358,7 @@ class Grid(ScrollView, can_focus=True):
             if old != new:
                 regions.append(Region(x, y, width, 1))
             x += width + GAP
-        return regions or [Region(0, y, self.size.width, 1)]
+        return regions or [Region(0, y, self._width, 1)]
 
     def _made(self, lines: Sequence[int]) -> dict[int, list[Cell]]:
         """The cells of some screen lines; lines below the last row are empty."""
@@ -368,7 +379,7 @@ class Grid(ScrollView, can_focus=True):
         for cell in self._cells[y]:
             segments.extend(cell)
             segments.append(gap)
-        strip = Strip(segments).adjust_cell_length(self.size.width, base)
+        strip = Strip(segments).adjust_cell_length(self._width, base)
         at = self._first + y - 1
         if at < len(self._order) and int(self._order[at]) == self.cursor:
             strip = self._pointed_out(strip)
@@ -400,7 +411,7 @@ class Grid(ScrollView, can_focus=True):
     def _refresh_row(self, row: int | None) -> None:
         y = None if row is None else self._line_of(row)
         if y is not None:
-            self.refresh(Region(0, y, self.size.width, 1))
+            self.refresh(Region(0, y, self._width, 1))
 
     def _header(self) -> Strip:
         pen = self.pen
@@ -412,12 +423,12 @@ class Grid(ScrollView, can_focus=True):
                 title, style = f"{title}{arrow}", pen.roles.accent
             segments.extend(pen.text(title, width, style, right=column.right))
             segments.append(Segment(" " * GAP, pen.roles.base))
-        return Strip(segments).adjust_cell_length(self.size.width, pen.roles.base)
+        return Strip(segments).adjust_cell_length(self._width, pen.roles.base)
 
     def _said_empty(self) -> Strip:
         text = "no row contains these words" if self.filter_text else self._empty
         pen = self.pen
-        return Strip([*pen.text(text, self.size.width, pen.roles.dim)])
+        return Strip([*pen.text(text, self._width, pen.roles.dim)])
 
     def _click_header(self, x: int) -> None:
         start = 0

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from ..quantities import age
 from ..view import View
 from .lines import Line, Lines
-from .pen import Pen, width_of
+from .pen import Pen, spoken, width_of
 
 STALE_SECONDS = 2.0
 """From this age on, a live picture is marked as late."""
@@ -42,7 +42,7 @@ class Heading(Lines):
         dot = f" {pen.glyphs.separator} "
         for at, text in enumerate(part for part in said if part):
             style = pen.roles.title if at == 0 else pen.roles.dim
-            parts.append(Segment((dot if at else "") + text, style))
+            parts.append(Segment((dot if at else "") + spoken(text, pen.glyphs), style))
         return parts
 
     def _link(self, pen: Pen) -> list[Segment]:

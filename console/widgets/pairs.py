@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from rich.segment import Segment
 
-from .pen import Pen, printable, width_of
+from .pen import Pen, spoken, width_of
 
 BETWEEN = 3
 """Blanks after each pair."""
@@ -31,7 +31,7 @@ def pairs(said: Iterable[Pair], width: int, pen: Pen, most: int = 0) -> list[lis
 
 def _drawn(label: str, text: str, width: int, pen: Pen) -> list[Segment]:
     room = max(width - len(label) - 1, 1)
-    shown = printable(text)
+    shown = spoken(text, pen.glyphs)
     if len(shown) > room or not shown.isascii():
         shown = pen.fit(shown, room).rstrip()
     return [Segment(f"{label} ", pen.roles.dim), Segment(shown, pen.roles.text)]

@@ -1,7 +1,7 @@
 """What a line-API widget draws with: the theme's styles and the terminal's characters."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -25,7 +25,7 @@ class Pen(NamedTuple):
 
     def fit(self, text: str, width: int, *, right: bool = False) -> str:
         """A text cut, with a mark, or padded to exactly `width` cells."""
-        text = printable(text)
+        text = spoken(text, self.glyphs)
         length = len(text) if text.isascii() else cell_len(text)
         if length > width:
             return set_cell_size(text, width - 1) + self.glyphs.ellipsis if width > 0 else ""
@@ -38,6 +38,19 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+ASCII_WORDS: Final = str.maketrans(
+    {"×": "x", "°": "", "↑": "^", "↓": "v", "·": "|", "…": "~", "–": "-"}
+)
+
+
+def spoken(text: str, glyphs: Glyphs) -> str:
+    """A text as this terminal can show it: on one line, and plain where there is no Unicode."""
+    text = printable(text)
+    if glyphs.name == "unicode" or text.isascii():
+        return text
+    return text.translate(ASCII_WORDS).encode("ascii", "replace").decode()
 
 
 def width_of(segments: Iterable[Segment]) -> int:

@@ -7,10 +7,11 @@ from ...agents.fleet.columns import Floats, Rows
 from ...agents.fleet.store import Store
 from ...agents.protocol.facts import GpuFacts, NodeFacts
 from .. import quantities as q
+from ..tables.cells import SLOWED
 from ..view import View
 from .bar import bar
 from .lines import Line, Lines
-from .pen import Pen, width_of
+from .pen import Pen, spoken, width_of
 from .sparkline import sparkline
 
 LABEL = 7
@@ -47,7 +48,8 @@ def _gpu_lines(store: Store, pen: Pen) -> list[list[Segment]]:
     used = _total(store.gpus["memory_used"][rows])
     total = sum(gpu.memory_total or 0 for gpu in gpus)
     power, limit = _total(store.gpus["power"]), sum(gpu.power_limit or 0 for gpu in gpus)
-    bad = int(np.count_nonzero(store.gpus["state"] > 0))
+    slowed = np.nan_to_num(store.gpus["throttle"]).astype(np.uint8) & SLOWED > 0
+    bad = int(np.count_nonzero((store.gpus["state"] > 0) | slowed))
     first = _line(
         pen, "GPU", mean, 100, q.percent(mean), store.gpu_history.mean("utilization", 60), 100
     )
@@ -138,7 +140,10 @@ def _line(
 
 def _said(pen: Pen, label: str, text: str) -> list[Segment]:
     """A figure with its name: one segment each, so that a narrow screen drops whole ones."""
-    return [Segment(f"   {label} ", pen.roles.dim), Segment(text, pen.roles.text)]
+    return [
+        Segment(f"   {label} ", pen.roles.dim),
+        Segment(spoken(text, pen.glyphs), pen.roles.text),
+    ]
 
 
 def _fitted(line: list[Segment], width: int) -> list[Segment]:

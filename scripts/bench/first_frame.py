@@ -8,6 +8,7 @@ no agent, so that whatever it shows is live.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from llmos.scripts.bench.stage import Stage, stage
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from llmos.scripts.bench.programs import Program
     from llmos.scripts.bench.terminal import Terminal
@@ -71,12 +72,22 @@ def _measure_ours(place: Stage, ours: Program, given: Namespace, report: Report)
         _settle(ours)
         wanted = {"first frame, last known": known, "first frame, live": live}
         seen = _start(place, ours, given, wanted)
-    (place.state / "last-picture").rename(place.folder / "kept-picture")
-    seen |= _start(place, ours, given, {"first frame, agent must start": live})
-    place.end_detached()
-    (place.folder / "kept-picture").replace(place.state / "last-picture")
+    with _nothing_known(place):
+        seen |= _start(place, ours, given, {"first frame, agent must start": live})
+        place.end_detached()
     for what, seconds in seen.items():
         report.add(OURS, what, "s", GROUP, seconds)
+
+
+@contextlib.contextmanager
+def _nothing_known(place: Stage) -> Iterator[None]:
+    """Without what an earlier session left for the next one's first frame."""
+    kept = [(path, path.read_bytes()) for path in place.state.glob("last-*")]
+    for path, _ in kept:
+        path.unlink()
+    yield
+    for path, content in kept:
+        path.write_bytes(content)
 
 
 def _start(

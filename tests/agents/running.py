@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +62,7 @@ class RunningAgent:
     ) -> None:
         self.state = state
         self.socket = state / "agent.sock"
+        self._streams: list[Stream] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "llmos.agents.daemon", "--state", str(state), *options],
             env=os.environ | (environment or {}),
@@ -101,8 +103,9 @@ class RunningAgent:
             connection.close()
 
     def stream(self, query: str = "interval=0.1") -> "Stream":
-        """Open a stream."""
-        return Stream(self.connection(), f"/v1/stream?{query}")
+        """Open a stream, which is closed with the agent."""
+        self._streams.append(Stream(self.connection(), f"/v1/stream?{query}"))
+        return self._streams[-1]
 
     def node(self) -> Any:
         """The one node, as JSON."""
@@ -124,6 +127,8 @@ class RunningAgent:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
         self.process.wait()
+        for stream in self._streams:
+            stream.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -136,10 +141,18 @@ class Stream:
         connection.request("GET", path)
         self.response = connection.getresponse()
         self._reader = FrameReader()
+        self._read: deque[Frame] = deque()
 
     def __iter__(self) -> Iterator[Frame]:
-        while data := self.response.read1(65536):
-            yield from self._reader.feed(data)
+        return self
+
+    def __next__(self) -> Frame:
+        while not self._read:
+            data = self.response.read1(65536)
+            if not data:
+                raise StopIteration
+            self._read.extend(self._reader.feed(data))
+        return self._read.popleft()
 
     def until(self, wanted: Callable[[Frame], bool]) -> Frame:
         """The first frame that is wanted."""

@@ -1,20 +1,17 @@
 """The console without an agent: the real app, fed with frames, at a fixed moment."""
 
-import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"  # textual reads it once, when it is imported
-os.environ["TEXTUAL_ANIMATIONS"] = "none"
+import pytest
+from textual import constants
 
-from collections.abc import Callable, Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import pytest  # noqa: E402
-
-from llmos.agents.fleet.address import unix  # noqa: E402
-from llmos.console.app import ConsoleApp  # noqa: E402
-from llmos.console.settings import Settings  # noqa: E402
-from llmos.console.widgets.glyphs import glyphs  # noqa: E402
-from llmos.tests.console.fleets import NOW, Fleet  # noqa: E402
+from llmos.agents.fleet.address import unix
+from llmos.console.app import ConsoleApp
+from llmos.console.link import Link
+from llmos.console.settings import Settings
+from llmos.console.widgets.glyphs import glyphs
+from llmos.tests.console.fleets import NOW, Fleet
 
 MakeApp = Callable[..., ConsoleApp]
 
@@ -24,6 +21,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The same characters and colours wherever the tests run."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("LLMOS_ASCII", "0")
+    monkeypatch.setattr(constants, "COLOR_SYSTEM", "truecolor")
     glyphs.cache_clear()
     yield
     glyphs.cache_clear()
@@ -31,11 +29,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def make_app(terminal: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeApp:
-    """Makes the app over a fleet as at `NOW`; nothing is connected, nothing of a person's is read."""
+    """Makes the app over a fleet as at `NOW`: no agent, and no settings of a person."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("LLMOS_SCRIPTS_RUN", raising=False)
 
-    def make(fleet: Fleet | None = None, theme: str = "dark", *, readonly: bool = False) -> ConsoleApp:
+    def make(
+        fleet: Fleet | None = None, theme: str = "dark", *, readonly: bool = False
+    ) -> ConsoleApp:
         settings = Settings(theme=theme, utc=True)
         app = ConsoleApp(
             unix(tmp_path / "socket"),
@@ -46,7 +46,7 @@ def make_app(terminal: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         )
         for frame in (fleet or Fleet()).frames():
             app.feed.store.apply(frame)
-        app.feed.link = app.feed.link.__class__("live")
+        app.feed.link = Link("live")
         return app
 
     return make

@@ -159,7 +159,7 @@ class Fleet:
         }
         if load == 0:
             usual = {**usual, "utilization": 0}
-        return place | usual | self.figures.get(row, {})
+        return {**place, **usual, **self.figures.get(row, {})}
 
 
 def job(id: str, state: JobState = "running", **more: object) -> JobSummary:

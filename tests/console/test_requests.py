@@ -7,7 +7,9 @@ from llmos.console.requests import request_from_words
 
 
 def test_an_example_with_values_set(tmp_path):
-    request = request_from_words(["@train-text", "--set", "train.steps=7", "--ranks", "1"], tmp_path)
+    request = request_from_words(
+        ["@train-text", "--set", "train.steps=7", "--ranks", "1"], tmp_path
+    )
     assert request.kind == "train"
     assert request.spec["train"]["steps"] == 7
     assert request.resources.ranks == 1
@@ -33,7 +35,7 @@ def test_a_script_keeps_its_own_words(tmp_path):
     ],
 )
 def test_words_that_are_off_are_told_in_one_line(words, said, tmp_path):
-    with pytest.raises(UsageError, match="^[^\n]*$") as caught:
+    with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
         request_from_words(words, tmp_path)
     assert said in str(caught.value)
 
@@ -50,6 +52,6 @@ def test_words_that_are_off_are_told_in_one_line(words, said, tmp_path):
     ],
 )
 def test_a_spec_that_is_off_names_what_was_expected(words, said, tmp_path):
-    with pytest.raises(SpecError, match="^[^\n]*$") as caught:
+    with pytest.raises(SpecError, match=r"^[^\n]*$") as caught:
         request_from_words(words, tmp_path)
     assert said in str(caught.value)

@@ -25,9 +25,21 @@ def test_loopback(host: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "unix:", "/run/a.sock", "http:", "http://", "http://127.0.0.1", "http://10.0.0.1:80"]
-    + ["http://[::1", "http://127.0.0.1:99999", "http://me@127.0.0.1:1", "http://example.org:80"]
-    + ["http://127.0.0.1:80/v1", "ftp://127.0.0.1:80"],
+    [
+        "",
+        "unix:",
+        "/run/a.sock",
+        "http:",
+        "http://",
+        "http://127.0.0.1",
+        "http://10.0.0.1:80",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://me@127.0.0.1:1",
+        "http://example.org:80",
+        "http://127.0.0.1:80/v1",
+        "ftp://127.0.0.1:80",
+    ],
 )
 def test_what_is_no_address_is_told_what_is(text: str):
     with pytest.raises(UsageError, match=r"expected unix:PATH or http://127\.0\.0\.1:PORT"):

@@ -1,6 +1,13 @@
+import contextlib
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +16,59 @@ import pytest
 from llmos.tests.conftest import PATIENCE, FrontDoor
 
 GOLDEN = Path(__file__).with_name("golden")
+
+
+class OnTerminal:
+    """`llmos …` on a terminal of its own."""
+
+    def __init__(self, llmos: FrontDoor, *words: str) -> None:
+        self.master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        self.process = subprocess.Popen(
+            llmos.command(*words),
+            env=llmos.environment | {"TERM": "xterm-256color"},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.seen = ""
+
+    def until(self, text: str) -> None:
+        """Read until `text` has come since the last call."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.seen:
+            if not select.select([self.master], [], [], deadline - time.monotonic())[0]:
+                pytest.fail(f"{text!r} never came: {self.seen!r}")
+            try:
+                self.seen += os.read(self.master, 65536).decode(errors="replace")
+            except OSError:
+                pytest.fail(f"it ended before {text!r} came: {self.seen!r}")
+        self.seen = self.seen.partition(text)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def code(self) -> int:
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def terminal(llmos: FrontDoor) -> Iterator[Callable[..., OnTerminal]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(*words: str) -> OnTerminal:
+            opened = OnTerminal(llmos, *words)
+            stack.callback(os.close, opened.master)
+            stack.callback(opened.process.wait)
+            stack.callback(opened.process.kill)
+            return opened
+
+        yield start
 
 
 @pytest.fixture

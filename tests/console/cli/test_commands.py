@@ -67,7 +67,7 @@ def test_a_submitted_job_is_listed_looked_at_and_restarted(
     assert llmos("submit", spec("print('from the job')")) == "1\n"
     record = until_state("1", "succeeded")
     conforms({"schema": 1, "job": record}, "job")
-    assert [change["state"] for change in record["transitions"]][0] == "queued"
+    assert record["transitions"][0]["state"] == "queued"
 
     jobs = json.loads(llmos("jobs", "--json"))
     conforms(jobs, "jobs")

@@ -1,5 +1,6 @@
 """What goes wrong is one line on stderr that says what to do."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -65,6 +66,12 @@ def test_usage_and_specs(llmos: FrontDoor, words: list[str], says: str) -> None:
 )
 def test_unknown_job(llmos: FrontDoor, words: list[str]) -> None:
     assert llmos.error(*words, code=1) == f"there is no job {words[1]}; `llmos jobs` lists them"
+
+
+def test_what_the_node_cannot_give(llmos: FrontDoor) -> None:
+    said = llmos.error("run", "@train-text", "--set", "resources.gpus=3", code=2)
+    assert said == "resources.gpus: expected 0, got 3: this node has 0"
+    assert json.loads(llmos("jobs", "--json"))["jobs"] == []
 
 
 def test_an_agent_of_another_protocol(llmos: FrontDoor, state: Path) -> None:

@@ -1,8 +1,9 @@
 import json
+import time
 from collections.abc import Callable
 
 from llmos.agents.protocol.fields import GPU_FIELDS
-from llmos.tests.conftest import FrontDoor
+from llmos.tests.conftest import PATIENCE, FrontDoor
 from llmos.tests.nvml.standin import Standin
 
 FIGURES = [field.name for field in GPU_FIELDS[2:]]
@@ -50,7 +51,7 @@ def test_text_fits_80_columns_and_shows_a_hung_gpu_as_hung(
         row[next(at for at, cell in enumerate(row) if cell in ("ok", "hung"))] for row in rows
     ]
     assert states == ["ok"] * 5 + ["hung"] + ["ok"] * 2
-    assert rows[5].count("n/a") == 3 + ("n/a" in rows[5][1:3])
+    assert rows[5].count("n/a") == 5
 
 
 def test_without_a_terminal_the_bare_command_prints_a_picture_of_a_host_without_gpus(
@@ -59,16 +60,19 @@ def test_without_a_terminal_the_bare_command_prints_a_picture_of_a_host_without_
     said = llmos()
     assert "CPU n/a" not in said
     assert " cores" in said
-    assert "nvml: no NVIDIA driver on this host" in said
     assert "No jobs yet" in said
+    deadline = time.monotonic() + PATIENCE
+    while "nvml: no NVIDIA driver on this host" not in said:
+        assert time.monotonic() < deadline, said
+        time.sleep(0.5)
+        said = llmos()
 
 
 def test_readers_that_leave_early_hear_no_complaint(llmos: FrontDoor) -> None:
     llmos("jobs")
-    process = llmos.start("top", "--once", "--json")
+    process = llmos.start("jobs")
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == ""
     assert process.wait(60) == 141
-    process.stderr.close()

@@ -1,5 +1,7 @@
 """What the grids show: GPUs, nodes, jobs, processes, from a store filled by frames."""
 
+from typing import Any
+
 import pytest
 
 from llmos.agents.fleet.store import Store
@@ -48,7 +50,9 @@ def tables() -> dict[str, Table]:
     }
 
 
-def shown(table: Table, key: str, sort: str = "", descending: bool = False, text: str = "") -> list:
+def shown(
+    table: Table, key: str, sort: str = "", descending: bool = False, text: str = ""
+) -> list[Any]:
     rows = table.rows(table.arrange(sort, descending, text).tolist())
     return [row[key] for row in rows]
 
@@ -93,7 +97,7 @@ def test_states_of_gpus_are_said_in_words():
 
 @pytest.mark.parametrize(
     ("text", "gpus"),
-    [("lost", [1]), ("gpu-1 3", [3]), ("H100 idle", [7]), ("nothing", []), ("TRAIN-text", [0, 1])],
+    [("lost", [1]), ("gpu-1 7", [7]), ("H100 idle", [7]), ("nothing", []), ("TRAIN-text", [0, 1])],
 )
 def test_gpus_are_filtered_by_all_that_is_said_of_them(text, gpus):
     table = GpuTable(store_of(Fleet(faults={1: "lost"}, jobs=(job("1"),))))

@@ -174,7 +174,12 @@ async def test_a_hundred_thousand_rows_are_made_only_where_seen(monkeypatch):
         grid = app.query_one(Grid)
         made: list[int] = []
         rows = app.table.rows
-        monkeypatch.setattr(app.table, "rows", lambda wanted: made.extend(wanted) or rows(wanted))
+
+        def counted(wanted: Sequence[int]) -> Sequence[dict[str, Any]]:
+            made.extend(wanted)
+            return rows(wanted)
+
+        monkeypatch.setattr(app.table, "rows", counted)
         grid.update()
         await pilot.press("end")
         grid.update()

@@ -17,11 +17,10 @@ WIDTH = 20
 
 
 def strips() -> st.SearchStrategy[Strip]:
-    segment = st.builds(
-        Segment,
+    segment = st.tuples(
         st.text("ab█ ", min_size=1, max_size=6),
         st.sampled_from([Style(), Style(bold=True)]),
-    )
+    ).map(lambda drawn: Segment(*drawn))
     return st.lists(segment, max_size=6).map(lambda parts: Strip(parts).adjust_cell_length(WIDTH))
 
 
