@@ -291,7 +291,7 @@ class Shim:
         else:
             self._state.exit_code = self._launcher_code
             before = "" if self._state.ranks else " before a rank started"
-            why = why_no_ranks(self._order, last_line(self._folder.shim_log) or "")
+            why = why_no_ranks(order, last_line(self._folder.shim_log) or "")
             self._end("failed", f"the launcher {how_it_ended(self._launcher_code)}{before}: {why}")
 
     def _complete_exit_codes(self) -> None:
