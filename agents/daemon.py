@@ -40,7 +40,7 @@ from .samplers.processes import ProcessSampler
 IDLE_SECONDS: Final = 300.0
 """A detached agent ends this long after its last client and job are gone."""
 
-IDLE_LOOK_SECONDS: Final = 1.0
+IDLE_LOOK_SECONDS: Final = 10.0
 
 LOCK_SECONDS: Final = 3.0
 """A detached agent waits this long for one that is just ending, unless that one answers."""
@@ -158,14 +158,15 @@ async def _live(agent: Agent, idle: float | None, ended: asyncio.Event) -> None:
                 group.create_task(agent.pulse.run()),
                 group.create_task(agent.supervisor.run()),
             ]
+            look = None if idle is None else min(max(idle / 4, 0.1), IDLE_LOOK_SECONDS)
             while not ended.is_set() and not (idle is not None and agent.idle_seconds > idle):
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(IDLE_LOOK_SECONDS):
+                    async with asyncio.timeout(look):
                         await ended.wait()
             for task in tasks:
                 task.cancel()
-    except ExceptionGroup as group_of_one:
-        raise group_of_one.exceptions[0] from None
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 async def _listen(runner: web.AppRunner, socket: Path, tcp: tuple[str, int] | None) -> None:

@@ -142,6 +142,7 @@ class Store:
         self._node_decoder, self._gpu_decoder = decoders
         if self.hello is None or hello.boot != self.hello.boot:
             self.seq = 0
+            self.jobs.clear()  # those of another run's records, told anew behind this frame
         self.hello = hello
 
     def _facts(self, frame: Frame) -> None:

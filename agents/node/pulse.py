@@ -1,6 +1,7 @@
 """The agent's pulse: a beat twice a second, a sample once a second, facts when they change.
 
-Beats keep their own time, so that a reader told of a slow sampler still hears that the agent lives.
+Beats keep their own time whatever the rate of the samples, so that silence means the same to every
+reader.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ SAMPLE_SECONDS: Final = 1.0
 DETAIL_SECONDS: Final = 1.0
 FACTS_SECONDS: Final = 5.0
 """How often facts are compared with what was last sent."""
+
+TOGETHER_SECONDS: Final = 0.02
+"""What is due within this time is done now."""
 
 SLOT: Final = 0
 """An agent numbers itself 0; a parent gives its members the slots that follow."""
@@ -55,11 +59,24 @@ class Pulse:
         return min(self._streams.fastest or SAMPLE_SECONDS, SAMPLE_SECONDS)
 
     async def run(self) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._beats())
-            group.create_task(self._samples())
-            group.create_task(self._facts())
+        """Until cancelled. What falls due together is sent together: each wake-up has its price."""
+        beat = sample = facts = time.monotonic()
+        while True:
+            now = time.monotonic() + TOGETHER_SECONDS
+            if now >= beat:
+                self._streams.beat()
+                beat = _after(beat, BEAT_SECONDS, now)
+            if now >= sample or self._now:
+                self._now = False
+                self._collection.interval = self.interval
+                self.sample()
+                self._send_detail(self._sampled)
+                sample = _after(sample, self.interval, now)
+            if now >= facts:
+                self.publish_facts()
+                facts = _after(facts, FACTS_SECONDS, now)
+            sample = min(sample, self._sampled + self.interval)
+            await self._sleep_until(min(beat, sample) if len(self._streams) else sample)
 
     def read_facts(self) -> NodeFacts:
         """What this node is, now."""
@@ -102,32 +119,12 @@ class Pulse:
             self.facts = facts
             self._streams.facts(facts)
 
-    async def _beats(self) -> None:
-        while True:
-            self._streams.beat()
-            await asyncio.sleep(BEAT_SECONDS)
-
-    async def _samples(self) -> None:
-        while True:
-            taken = time.monotonic()
-            self._collection.interval = self.interval
-            self.sample()
-            self._send_detail(taken)
-            await self._next(taken)
-
-    async def _next(self, taken: float) -> None:
-        """Sleep until the next sample is due; a more eager reader makes it due sooner."""
-        while not self._now and (left := taken + self.interval - time.monotonic()) > 0:
-            self._streams.changed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._streams.changed.wait()
-        self._now = False
-
-    async def _facts(self) -> None:
-        while True:
-            await asyncio.sleep(FACTS_SECONDS)
-            self.publish_facts()
+    async def _sleep_until(self, due: float) -> None:
+        """Until then; or until a reader comes, or something new, which may be due sooner."""
+        self._streams.changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(due - time.monotonic(), 0)):
+                await self._streams.changed.wait()
 
     def _send_detail(self, now: float) -> None:
         """Detail costs more than the sample: only for who looks at this node, once a second."""
@@ -137,6 +134,11 @@ class Pulse:
             frame = of(Kind.DETAIL, self.detail())
             for stream in wanting:
                 stream.put(frame)
+
+
+def _after(due: float, interval: float, now: float) -> float:
+    """When it is due again: on the beat, except after a pause."""
+    return due + interval if due + interval > now else now + interval
 
 
 def _lasting(facts: NodeFacts) -> bytes:

@@ -105,11 +105,17 @@ class Record:
         self.fields = tuple(fields)
         self.struct = Struct("<" + "".join(field.code for field in self.fields))
         self.size = self.struct.size
+        self._packing = tuple((field.name, field.scale, field.absent) for field in self.fields)
 
     def pack(self, values: Mapping[str, Value]) -> bytes:
-        """One record: what is None, missing or not finite is sent as absent, a value past the range
-        as the nearest in it."""
-        return self.struct.pack(*(_count(field, values.get(field.name)) for field in self.fields))
+        """One record: None or missing is sent as absent, a value past the range as the largest."""
+        get = values.get
+        return self.struct.pack(
+            *[
+                _count(value, scale, absent) if (value := get(name)) is not None else absent
+                for name, scale, absent in self._packing
+            ]
+        )
 
     def unpack(self, record: bytes | memoryview) -> dict[str, Value]:
         """The values of one record, None where absent."""
@@ -120,10 +126,10 @@ class Record:
         }
 
 
-def _count(field: Field, value: Value) -> int:
-    if value is None or not isfinite(value):
-        return field.absent
-    return min(max(round(value / field.scale), 0), field.absent - 1)
+def _count(value: float, scale: float, absent: int) -> int:
+    if not isfinite(value):
+        return absent
+    return min(max(round(value / scale), 0), absent - 1)
 
 
 def _value(field: Field, count: int) -> Value:

@@ -13,8 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from llmos.tests.conftest import PATIENCE, FrontDoor
+from llmos.tests.conftest import FrontDoor
 from llmos.tests.nvml.standin import Standin
+
+PATIENCE = 12.0
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 

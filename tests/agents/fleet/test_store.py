@@ -10,7 +10,7 @@ from llmos.agents.protocol.events import Event
 from llmos.agents.protocol.facts import Detail, Gap, JobFacts
 from llmos.agents.protocol.fields import GPU_FIELDS, NODE_FIELDS, Field
 from llmos.agents.protocol.frames import Frame, Kind
-from llmos.agents.protocol.jobs import JobSummary, LogPiece, Metric
+from llmos.agents.protocol.jobs import JobState, JobSummary, LogPiece, Metric
 from llmos.tests.agents.fleet.told import gpu, hello, node, packed, sample
 
 
@@ -183,10 +183,9 @@ def test_the_age_is_that_of_the_newest_frame_and_counts_what_it_brought():
     filled = Store()
     assert filled.age is None
     filled.apply(Frame(Kind.BEAT, age_ms=3_600_000))
-    assert filled.age is not None
-    assert filled.age >= 3600
+    assert (filled.age or 0) >= 3600
     filled.apply(Frame(Kind.BEAT))
-    assert filled.age < 3600
+    assert (filled.age or 0) < 3600
 
 
 def test_clocks_that_jump_do_not_touch_the_age():
@@ -215,7 +214,8 @@ def test_what_happens_is_heard_once_and_kept():
 
 def test_jobs_keep_the_order_in_which_they_were_told():
     filled = store()
-    for job, state in (("1", "running"), ("2", "queued"), ("1", "succeeded")):
+    told: list[tuple[str, JobState]] = [("1", "running"), ("2", "queued"), ("1", "succeeded")]
+    for job, state in told:
         summary = JobSummary(id=job, name="j", kind="k", state=state, cause="", user="u", created=1)
         filled.apply(packed(Kind.FACTS, JobFacts(job=summary)))
     assert [(job.id, job.state) for job in filled.jobs.values()] == [

@@ -182,10 +182,10 @@ def test_the_text_is_what_it_was(dcgm: bool, golden: str):
 
 @pytest.mark.parametrize("dcgm", [False, True])
 def test_it_is_prometheus_text_also_with_every_figure(dcgm: bool):
-    full = Reading(
-        node={field.name: 7 for field in NODE_FIELDS},
-        gpus=[{field.name: 7 for field in GPU_FIELDS} | {"index": index} for index in range(3)],
-    )
+    full = Reading(node={field.name: 7 for field in NODE_FIELDS})
+    for index in range(3):
+        full.gpus.append({field.name: 7 for field in GPU_FIELDS})
+        full.gpus[-1]["index"] = index
     counts = [len(parsed(exposition(FACTS, reading, dcgm=dcgm))) for reading in (READING, full)]
     assert counts[0] < counts[1]
 

@@ -141,7 +141,6 @@ def taken_at(stream: Stream, interval: float, ticks: int) -> list[int]:
 
 async def test_each_reader_gets_its_own_rate():
     streams = Streams()
-    assert streams.fastest is None
     slow, usual, quick = (streams.open(interval) for interval in (5.0, 1.0, 0.1))
     assert streams.fastest == 0.1
     assert taken_at(quick, 0.1, 20) == list(range(20))
