@@ -1,7 +1,9 @@
 """The console: agent stream → one worker → store → `fleet_version` → widgets paint what is seen."""
 
 import asyncio
+import os
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -40,6 +42,9 @@ SAVE_SECONDS: Final = 60.0
 
 LEAVING: Final = (signal.SIGTERM, signal.SIGHUP)
 """Signals upon which the terminal is given back as it was."""
+
+LEAVING_SECONDS: Final = 1.0
+"""For giving it back."""
 
 INTERVALS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between samples that a person may choose."""
@@ -301,6 +306,10 @@ class ConsoleApp(App[int]):
         self.exit(0)
 
     def _leave(self, number: int) -> None:
+        # A terminal that is gone takes no bytes, and giving it back would wait for ever.
+        last_resort = threading.Timer(LEAVING_SECONDS, os._exit, (128 + number,))
+        last_resort.daemon = True
+        last_resort.start()
         self.save_picture()
         self.exit(128 + number, return_code=128 + number)
 

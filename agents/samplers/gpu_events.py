@@ -12,7 +12,7 @@ from ..protocol.facts import Collector
 from .gpu import Gpu
 from .pace import Pace
 
-LONGEST_WAIT: Final = 0.5
+LONGEST_WAIT: Final = 1.0
 """Seconds: the states of the GPUs are looked at as often. An XID is told at once."""
 
 TELLING: Final[dict[str, tuple[str, str, Severity]]] = {

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from ..protocol.facts import Collector, Detail, NodeFacts, Process
 from . import hardware
-from .pace import Pace
 from .sampler import Reading
 
 if TYPE_CHECKING:
     from .gpu_processes import GpuProcess
 
-INTERVAL: Final = 2.0
+INTERVAL: Final = 30.0
 WATCHED_INTERVAL: Final = 1.0
 EMPTY_INTERVAL: Final = 0.5
 """While none is known: the first one is seen at once."""
@@ -83,7 +82,8 @@ class ProcessSampler:
         self._watched_until = 0.0
         self._began: float | None = None
         self._failure: str | None = None
-        self._pace = Pace(INTERVAL)
+        self._asked = threading.Event()
+        self._closed = False
         threading.Thread(target=self._run, name="processes", daemon=True).start()
 
     def sample(self, reading: Reading) -> None:
@@ -94,6 +94,8 @@ class ProcessSampler:
 
     def detail(self, detail: Detail) -> None:
         """Add the processes as they were a second or two ago."""
+        if monotonic() > self._watched_until:
+            self._asked.set()
         self._watched_until = monotonic() + WATCHED_SECONDS
         detail.processes = self._processes
 
@@ -109,10 +111,11 @@ class ProcessSampler:
 
     def close(self) -> None:
         """Let the thread end; waits for nothing."""
-        self._pace.stop()
+        self._closed = True
+        self._asked.set()
 
     def _run(self) -> None:
-        while not self._pace.pause(self._pause()):
+        while not self._closed:
             self._began = monotonic()
             try:
                 self._processes = self._look()
@@ -121,11 +124,13 @@ class ProcessSampler:
             else:
                 self._failure = None
             self._began = None
+            self._asked.wait(self._pause())
+            self._asked.clear()
 
     def _pause(self) -> float:
-        if not self._processes:
-            return EMPTY_INTERVAL
-        return WATCHED_INTERVAL if monotonic() < self._watched_until else INTERVAL
+        if monotonic() > self._watched_until:
+            return INTERVAL
+        return WATCHED_INTERVAL if self._processes else EMPTY_INTERVAL
 
     def _look(self) -> list[Process]:
         jobs, of_gpus = self._job_processes(), list(self._gpu_processes())

@@ -13,7 +13,7 @@ BUDGETS: Final = {
     "agent CPU": 0.3,
     "agent CPU, one client": 0.3,
     "agent CPU, no client": 0.3,
-    "agent memory (PSS)": 75.0,
+    "agent memory (PSS)": 75.0,  # of a lead; a member's is 50
     "agent memory (PSS), one client": 50.0,
     "agent memory (PSS), no client": 50.0,
     "key to paint, p50": 5.0,

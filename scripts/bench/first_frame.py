@@ -111,11 +111,9 @@ def _times(terminal: Terminal, wanted: Conditions) -> dict[str, float | None]:
         emulator.feed(piece.data)
         text = emulator.text
         times |= {name: piece.time - terminal.started for name in waiting if wanted[name](text)}
-    for name, seconds in times.items():
-        if seconds is None:
-            progress(
-                "\n".join([f"{name}: not within the time; at its end there stood", *emulator.text])
-            )
+    for name in [name for name, seconds in times.items() if seconds is None]:
+        progress(f"{name}: not within the time. The screen at its end:")
+        progress("\n".join(emulator.text))
     return times
 
 

@@ -1,10 +1,13 @@
 /* Event sets: each reads the log "events" beside the state file from where its GPUs were added. */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "state.h"
 
@@ -14,26 +17,27 @@ struct event_set {
   ullong types[MAX_GPUS]; /* a mask; 0: the GPU is not registered */
   long since[MAX_GPUS];   /* where the log ended when it was */
   long next;              /* the first line not yet looked at */
+  int watch;              /* an inotify descriptor on the folder */
 };
 
-static void log_path(char *path, size_t size) {
+/* The name of a file, or "" for the folder itself, beside the state file. */
+static void beside(const char *name, char *path, size_t size) {
   snprintf(path, size, "%s", state_path());
   char *slash = strrchr(path, '/');
   size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
-  snprintf(path + folder, size - folder, "events");
+  snprintf(path + folder, size - folder, "%s", name);
 }
 
 static FILE *open_log(void) {
   char path[4096];
-  log_path(path, sizeof path);
+  beside("events", path, sizeof path);
   return fopen(path, "re");
 }
 
-/* Cheap enough for every poll: an agent's own cost is measured over this library. */
 static bool log_grew(long past) {
   char path[4096];
   struct stat found;
-  log_path(path, sizeof path);
+  beside("events", path, sizeof path);
   return stat(path, &found) == 0 && (long)found.st_size > past;
 }
 
@@ -52,12 +56,17 @@ EXPORT Result nvmlEventSetCreate(EventSet *out) {
   if (!initialised()) {
     return UNINITIALIZED;
   }
+  char folder[4096];
+  beside("", folder, sizeof folder);
   *out = calloc(1, sizeof **out);
   (*out)->next = log_end();
+  (*out)->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  inotify_add_watch((*out)->watch, *folder ? folder : ".", IN_CLOSE_WRITE | IN_MOVED_TO);
   return SUCCESS;
 }
 
 EXPORT Result nvmlEventSetFree(EventSet set) {
+  close(set->watch);
   free(set);
   return SUCCESS;
 }
@@ -123,6 +132,15 @@ static ullong milliseconds_now(void) {
   return (ullong)now.tv_sec * 1000 + (ullong)now.tv_nsec / 1000000;
 }
 
+/* Sleeps as the real one does, without polls: an agent's own cost is measured over this library. */
+static void wait_for_change(EventSet set, int milliseconds) {
+  char seen[4096];
+  struct pollfd waiting = {.fd = set->watch, .events = POLLIN};
+  poll(&waiting, 1, milliseconds);
+  while (read(set->watch, seen, sizeof seen) > 0) {
+  }
+}
+
 /* As nvml.h has it, events come first; then GPU_IS_LOST, at once and every time, while one of the
  * set's GPUs is lost. */
 EXPORT Result nvmlEventSetWait_v2(EventSet set, EventData *out, uint timeout) {
@@ -142,7 +160,7 @@ EXPORT Result nvmlEventSetWait_v2(EventSet set, EventData *out, uint timeout) {
     if (now >= end) {
       return TIMEOUT;
     }
-    sleep_ms(end - now < POLL_MS ? (uint)(end - now) : POLL_MS);
+    wait_for_change(set, (int)(end - now));
   }
 }
 

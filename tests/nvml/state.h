@@ -7,7 +7,7 @@
 
 #include "abi.h"
 
-enum { MAX_GPUS = 64, MAX_INSTANCES = 8, MAX_TEXT = 8192, POLL_MS = 100, WHOLE_GPU = -1 };
+enum { MAX_GPUS = 64, MAX_INSTANCES = 8, MAX_TEXT = 8192, POLL_MS = 50, WHOLE_GPU = -1 };
 
 /* What a handle points to: a GPU, or one MIG instance of it. */
 struct device {

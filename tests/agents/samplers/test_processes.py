@@ -150,5 +150,6 @@ def test_what_names_the_processes_may_fail_and_is_asked_again() -> None:
     while not (states["failed"] and sampler.collectors()[0].state == "ok"):
         assert time.monotonic() < deadline, states
         states[sampler.collectors()[0].state] += 1
+        sampler.detail(Detail(slot=0))
         time.sleep(0.02)
     sampler.close()

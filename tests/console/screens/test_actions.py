@@ -60,7 +60,7 @@ async def test_each_key_works(make_app, screen):
                 continue
             here = app.screen
             await pilot.press(key)
-            await settled(pilot)
+            await pilot.pause()
             if app.screen.is_modal or app.screen.query("Prompt"):
                 await pilot.press("escape")
                 await pilot.pause()

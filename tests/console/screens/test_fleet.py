@@ -10,7 +10,7 @@ from llmos.console.widgets.heatmap import HeatMap
 from llmos.tests.console.fleets import NOW, Fleet, job
 from llmos.tests.console.looking import notices, seen, settled, tell
 
-SIZES = [(300, 100), (40, 10), (20, 5), (80, 24)]
+SIZES = [(300, 100), (20, 5), (80, 24)]
 FAULTS = {0: "lost", 1: "hung", 2: "slow", 3: "failed", 4: "hot", 5: "absent"}
 FLEETS = {
     "nothing heard": Fleet(nodes=0),
@@ -35,9 +35,8 @@ async def test_any_fleet_is_shown_at_any_size(make_app, fleet):
         assert "llmos Fleet" in seen(app)
         await pilot.press("enter")
         await settled(pilot)
-        for width, height in SIZES:
-            await pilot.resize_terminal(width, height)
-            await settled(pilot)
+        await pilot.resize_terminal(40, 10)
+        await settled(pilot)
         assert app._exception is None
 
 
