@@ -1,6 +1,7 @@
 """The console: agent stream → one worker → store → `fleet_version` → widgets paint what is seen."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -115,6 +116,10 @@ class ConsoleApp(App[int]):
                 loop.add_signal_handler(number, self._leave, number)
 
     def _begin(self) -> None:
+        """The first picture stands. What was made until now stays, and is walked no more."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         if self._autostart:
             self.run_worker(
                 self.feed.run(), name="feed", group="feed", description="fills the store"

@@ -18,16 +18,17 @@ class LinkChanged(Message):
     """The connection to the agent came, went or was mended (`app.link` says how it is)."""
 
 
-class MetricsArrived(Message):
-    """Ranks of a job that is shown wrote numbers."""
+class MetricsArrived(Message, bubble=False):
+    """Ranks of a job that is shown wrote numbers. The app hands it down to the screen, and there it
+    ends: it would bubble back to the app."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self.metrics = metrics
         super().__init__()
 
 
-class LogArrived(Message):
-    """Ranks of a job that is shown printed something."""
+class LogArrived(Message, bubble=False):
+    """Ranks of a job that is shown printed something. It ends at the screen, as the numbers do."""
 
     def __init__(self, pieces: list[LogPiece]) -> None:
         self.pieces = pieces

@@ -29,6 +29,7 @@ class Collection:
         self._samplers = samplers
         self._seconds: dict[str, float] = {}
         self._failures: dict[tuple[str, str], str] = {}
+        self._interval = 0.0
         self.interval = interval
 
     @property
@@ -38,6 +39,8 @@ class Collection:
 
     @interval.setter
     def interval(self, seconds: float) -> None:
+        if seconds == self._interval:
+            return
         self._interval = seconds
         for sampler in self._samplers:
             if isinstance(sampler, Paced):

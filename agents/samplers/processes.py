@@ -94,9 +94,10 @@ class ProcessSampler:
 
     def detail(self, detail: Detail) -> None:
         """Add the processes as they were a second or two ago."""
-        if monotonic() > self._watched_until:
+        now = monotonic()
+        slept, self._watched_until = now > self._watched_until, now + WATCHED_SECONDS
+        if slept:
             self._asked.set()
-        self._watched_until = monotonic() + WATCHED_SECONDS
         detail.processes = self._processes
 
     def collectors(self) -> list[Collector]:

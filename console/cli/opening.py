@@ -1,5 +1,6 @@
 """Opens the console: first the agent, then the screen, so that both start side by side."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def open_console(
 
         address = unix(own.socket)
     painted = own is not None and lastscreen.show(own.last_screen, sys.stdout.fileno())
+    gc.disable()  # half a million objects are made now that stay; the console switches it on again
     try:
         from ..app import run
     except BaseException:

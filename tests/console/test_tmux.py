@@ -89,11 +89,17 @@ def pane(llmos: FrontDoor, standin: Standin, tmp_path: Path) -> Iterator[Pane]:
     for name in ("COLUMNS", "LINES", "TMUX"):
         environment.pop(name, None)
     pane = Pane(llmos.state / "tmux", environment)
-    assert pane.works()
-    pane.keys(" ".join(llmos.command()), "Enter")
-    pane.shows("live 1 Hz", "LAST MINUTE")
-    yield pane
-    subprocess.run(["tmux", "-S", str(llmos.state / "tmux"), "kill-server"], check=False)
+    try:
+        assert pane.works()
+        pane.keys(" ".join(llmos.command()), "Enter")
+        pane.shows("live 1 Hz", "LAST MINUTE")
+        yield pane
+    finally:
+        subprocess.run(
+            ["tmux", "-S", os.fspath(llmos.state / "tmux"), "kill-server"],
+            stderr=subprocess.DEVNULL,  # it has gone with its last pane
+            check=False,
+        )
 
 
 def ended(process: psutil.Process) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+
 from llmos.tests.nvml.standin import SOURCES, VERSION, Standin
 
 if TYPE_CHECKING:

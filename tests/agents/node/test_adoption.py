@@ -87,6 +87,7 @@ async def test_an_end_that_no_agent_saw_is_read_from_the_task_folder(
     folder = tmp_path / "run" / "1" / "a1"
     (folder / "enough").touch()
     shim = descent.status(_shim(folder))
+    assert shim is not None
     async with asyncio.timeout(20):
         while descent.living(shim.process):  # noqa: ASYNC110 — it tells nobody
             await asyncio.sleep(0.02)

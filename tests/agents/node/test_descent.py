@@ -66,7 +66,9 @@ def test_a_spared_process_lives_and_what_is_below_it_does_not(family):
 
 def test_a_pid_with_another_start_is_not_signalled():
     with subprocess.Popen(["sleep", "600"]) as child:
-        there = descent.status(child.pid).process
+        found = descent.status(child.pid)
+        assert found is not None
+        there = found.process
         before = descent.Process(there.pid, there.ticks - 1)
         assert descent.open_process(before) is None
         assert not descent.send(before, signal.SIGKILL)
@@ -80,7 +82,9 @@ def test_a_pid_with_another_start_is_not_signalled():
 def test_a_zombie_tells_its_exit_code(program: str, code: int):
     child = subprocess.Popen([sys.executable, "-c", program])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert descent.status(child.pid).exit_code == code
+    found = descent.status(child.pid)
+    assert found is not None
+    assert found.exit_code == code
     assert child.wait() == code
     assert descent.status(child.pid) is None
 
@@ -99,6 +103,7 @@ def test_a_name_with_brackets_and_spaces_is_read(tmp_path):
     odd.symlink_to("/bin/sleep")
     with subprocess.Popen([odd, "600"]) as child:
         found = descent.status(child.pid)
+        assert found is not None
         assert (found.process.pid, found.parent) == (child.pid, os.getpid())
         child.kill()
 

@@ -70,7 +70,7 @@ def test_held_gpus_are_named_by_uuid_and_others_hidden():
 
 @pytest.mark.parametrize("source", ["agent", "program"])
 def test_threads_are_shared_among_ranks_unless_set(monkeypatch, source: str):
-    monkeypatch.setattr(launcher.os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
     assert launcher.command(order(ranks=3), FOLDER, {}).environment["OMP_NUM_THREADS"] == "2"
     assert launcher.command(order(ranks=99), FOLDER, {}).environment["OMP_NUM_THREADS"] == "1"
     chosen = {"OMP_NUM_THREADS": "5"}

@@ -72,6 +72,7 @@ async def test_a_killed_launcher_is_a_failure_and_its_ranks_end(node, script: Sc
     await node.submit([script(WAITS)], "torchrun", ranks=2)
     await node.until(lambda: len(node.supervisor.processes()) == 2)
     rank = descent.status(next(iter(node.supervisor.processes())))
+    assert rank is not None
     os.kill(rank.parent, signal.SIGKILL)
     record = await node.ended("1")
     assert record.summary.state == "failed"

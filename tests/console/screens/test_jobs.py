@@ -4,6 +4,7 @@ import pytest
 from textual.widgets import Log
 
 from llmos.agents.protocol.jobs import LogPiece, Metric, Progress
+from llmos.console.jobcurves import JobCurves
 from llmos.console.messages import LogArrived, MetricsArrived
 from llmos.console.screens.confirm import ConfirmScreen
 from llmos.tests.console.fleets import NOW, Fleet, job, job_frame
@@ -191,3 +192,13 @@ async def test_before_the_agent_answers_nothing_is_asked_in_vain(make_app):
         await pilot.press("2", "K", "y")
         await settled(pilot)
         assert notices(app) == ["the agent has not answered yet; wait a moment"]
+
+
+async def test_numbers_are_taken_once(app, monkeypatch):
+    taken = []
+    monkeypatch.setattr(JobCurves, "add", lambda curves, metrics: taken.append(metrics))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        app.post_message(measured(1, 2))
+        await settled(pilot)
+        assert len(taken) == 1
