@@ -83,6 +83,7 @@ class ConsoleApp(App[int]):
 
         self._autostart = autostart
         self._own = own
+        self._updated = 0.0
         self._picture = Picture(own.last_picture) if own is not None else None
         self.feed = Feed(
             address, own, self.settings.interval, self.post_message, picture=self._picture
@@ -153,6 +154,7 @@ class ConsoleApp(App[int]):
     def on_fleet_updated(self) -> None:
         """The store changed."""
         self.fleet_version = self.feed.store.version
+        self._updated = time.monotonic()
 
     def on_link_changed(self, message: LinkChanged) -> None:
         """The connection came or went."""
@@ -335,8 +337,9 @@ class ConsoleApp(App[int]):
             self.screen.repaint()
 
     def _tick(self) -> None:
-        """The clock goes on, and a silent agent's age grows."""
-        if isinstance(self.screen, LiveScreen):
+        """The clock goes on, and a silent agent's age grows, also where no update paints them."""
+        quiet = time.monotonic() - self._updated > TICK_SECONDS
+        if quiet and isinstance(self.screen, LiveScreen):
             self.screen.repaint_heading()
 
 

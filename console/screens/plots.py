@@ -1,6 +1,7 @@
 """Rows of plots over the last ten minutes, as many side by side as fit."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -69,8 +70,12 @@ FLEET_HOST_PLOTS: Final = (
 )
 
 
+@lru_cache(maxsize=16)
 def gpu_plots(row: int, memory: int | None, limit: float | None) -> tuple[Plot, ...]:
-    """The plots of one GPU: its row, its memory in MiB, its power limit in W."""
+    """The plots of one GPU: its row, its memory in MiB, its power limit in W.
+
+    The same GPU gives the same plots, by which an unchanged one is known.
+    """
 
     def curve(name: str, scale: float = 1.0) -> Callable[[Store], dict[str, Floats]]:
         return lambda store: {"": store.gpu_history.curve(name, row) * np.float32(scale)}
@@ -95,6 +100,8 @@ class HistoryPlots(Horizontal):
         super().__init__(id=id)
         self._view = view
         self._plots: Sequence[Plot] = ()
+        self._shown: dict[LinePlot, tuple[object, ...]] = {}
+        """What each widget's curves were gathered from: the same again is not gathered again."""
 
     def compose(self) -> ComposeResult:
         """As many as there may ever be."""
@@ -119,11 +126,17 @@ class HistoryPlots(Horizontal):
         times = store.node_history.times()
         span = _span(times)
         step = stretch(span, 2 * max(widget.size.width, NARROWEST))
+        utc = self._view.settings.utc
+        stretches = [float(np.floor(time / step)) for time in (*times[:1], *times[-1:])]
+        told = (plot, span, step, utc, *stretches)
+        if told == self._shown.get(widget):
+            return
+        self._shown[widget] = told
         curves = []
         for name, values in plot.curves(store).items():
             x, y = gather(times[-len(values) :], values, step)
             curves.append(Curve(name, x, y))
-        widget.show(curves, _placed(plot.axes, span, step, self._view.settings.utc))
+        widget.show(curves, _placed(plot.axes, span, step, utc))
 
 
 def _span(times: Floats64) -> float:

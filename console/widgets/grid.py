@@ -162,6 +162,7 @@ class Grid(ScrollView, can_focus=True):
         self.sort = ""
         self.descending = False
         self.filter_text = ""
+        self._pen: Pen | None = None
         self._order: Rows = np.zeros(0, np.int64)
         self._fitted: list[tuple[Column, int]] = []
         self._cells: dict[int, list[Cell]] = {}
@@ -170,7 +171,9 @@ class Grid(ScrollView, can_focus=True):
     @property
     def pen(self) -> Pen:
         """What to draw with, on this widget's ground."""
-        return Pen(roles_for(self), glyphs())
+        if self._pen is None:
+            self._pen = Pen(roles_for(self), glyphs())
+        return self._pen
 
     @property
     def row_count(self) -> int:
@@ -288,6 +291,7 @@ class Grid(ScrollView, can_focus=True):
         """The theme changed."""
         super().notify_style_update()
         self._cells.clear()
+        self._pen = None
 
     @property
     def _first(self) -> int:

@@ -23,12 +23,18 @@ class Lines(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self._lines: list[Line] = []
         self._strips: list[Strip] = []
+        """Of the lines, for the present width and theme; empty where they must be made anew."""
+
+        self._pen: Pen | None = None
 
     @property
     def pen(self) -> Pen:
         """What to draw with, on this widget's ground."""
-        return Pen(roles_for(self), glyphs())
+        if self._pen is None:
+            self._pen = Pen(roles_for(self), glyphs())
+        return self._pen
 
     def draw(self, width: int) -> list[Line]:
         """The lines as they are now, for a subclass to give."""
@@ -38,17 +44,20 @@ class Lines(Widget):
         """Draw again, and send to the terminal the lines that differ."""
         if not self.is_mounted or self.size.width == 0:
             return
-        strips = self._drawn()
-        if len(strips) != len(self._strips):
-            self._strips = strips
+        lines = self.draw(self.size.width)
+        if len(lines) != len(self._strips):
+            self._take(lines)
             self.refresh(layout=True)
             return
-        regions = [
-            Region(start, at, end - start, 1)
-            for at, (old, new) in enumerate(zip(self._strips, strips, strict=True))
-            for start, end in changed_span(old, new)
-        ]
-        self._strips = strips
+        regions = []
+        for at, line in enumerate(lines):
+            if line != self._lines[at]:
+                before, self._strips[at] = self._strips[at], self._strip(line)
+                regions += [
+                    Region(start, at, end - start, 1)
+                    for start, end in changed_span(before, self._strips[at])
+                ]
+        self._lines = lines
         if regions:
             self.refresh(*regions)
 
@@ -59,7 +68,7 @@ class Lines(Widget):
     def render_line(self, y: int) -> Strip:
         """One line."""
         if not self._strips or self._strips[0].cell_length != self.size.width:
-            self._strips = self._drawn()
+            self._take(self.draw(self.size.width))
         if y < len(self._strips):
             return self._strips[y]
         return Strip.blank(self.size.width, self.pen.roles.base)
@@ -72,13 +81,14 @@ class Lines(Widget):
         """The theme changed."""
         super().notify_style_update()
         self._strips = []
+        self._pen = None
 
-    def _drawn(self) -> list[Strip]:
-        width, base = self.size.width, self.pen.roles.base
-        return [
-            Strip(list(line)).adjust_cell_length(width, base).simplify()
-            for line in self.draw(width)
-        ]
+    def _take(self, lines: list[Line]) -> None:
+        self._lines = lines
+        self._strips = [self._strip(line) for line in lines]
+
+    def _strip(self, line: Line) -> Strip:
+        return Strip(list(line)).adjust_cell_length(self.size.width, self.pen.roles.base).simplify()
 
 
 def changed_span(old: Strip, new: Strip) -> list[tuple[int, int]]:
