@@ -116,7 +116,11 @@ class ProcessSampler:
         self._asked.set()
 
     def _run(self) -> None:
-        while not self._closed:
+        while True:
+            self._asked.wait(self._pause())
+            self._asked.clear()
+            if self._closed:
+                return
             self._began = monotonic()
             try:
                 self._processes = self._look()
@@ -125,8 +129,6 @@ class ProcessSampler:
             else:
                 self._failure = None
             self._began = None
-            self._asked.wait(self._pause())
-            self._asked.clear()
 
     def _pause(self) -> float:
         if monotonic() > self._watched_until:

@@ -8,9 +8,9 @@ from rich.segment import Segment
 from ...agents.protocol.fields import GPU_STATES
 from ..quantities import ABSENT, known
 from ..widgets.bar import bar
-from ..widgets.grid import Row
 from ..widgets.pen import Cell, Pen
 from ..widgets.sparkline import sparkline
+from ..widgets.table import Row
 
 Paint = Callable[[Row, int, Pen], Cell]
 Figure = float | int | None

@@ -9,7 +9,7 @@ from ...agents.fleet.store import Store
 from ...agents.protocol.facts import GpuFacts
 from ...agents.protocol.jobs import ENDED
 from .. import quantities as q
-from ..widgets.grid import Column, Row, Rows
+from ..widgets.table import Column, Row, Rows
 from .cells import figure, gauge, gpu_state, gpu_state_look, heat, trend, words
 from .order import ranks
 

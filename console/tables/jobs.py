@@ -8,8 +8,8 @@ import numpy as np
 from ...agents.protocol.jobs import ENDED, JobSummary
 from .. import quantities as q
 from ..widgets.bar import bar
-from ..widgets.grid import Column, Row, Rows
 from ..widgets.pen import Cell, Pen
+from ..widgets.table import Column, Row, Rows
 from .cells import figure, words
 from .order import ranks
 

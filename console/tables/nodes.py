@@ -7,7 +7,7 @@ import numpy as np
 
 from ...agents.fleet.store import Store
 from .. import quantities as q
-from ..widgets.grid import Column, Row, Rows
+from ..widgets.table import Column, Row, Rows
 from .cells import figure, gauge, trend, words
 from .order import ranks
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ..widgets.grid import Rows
+from ..widgets.table import Rows
 
 DIGITS: Final = re.compile(r"(\d+)")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...agents.protocol.facts import Process
 from .. import quantities as q
-from ..widgets.grid import Column, Row, Rows
+from ..widgets.table import Column, Row, Rows
 from .cells import figure, words
 from .order import ranks
 

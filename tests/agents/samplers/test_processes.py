@@ -28,8 +28,10 @@ def python(code: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 SLEEP = "import sys; print(flush=True); sys.stdin.read()"

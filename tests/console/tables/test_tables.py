@@ -11,8 +11,8 @@ from llmos.console.tables.jobs import JobTable
 from llmos.console.tables.nodes import NodeTable
 from llmos.console.tables.processes import ProcessTable
 from llmos.console.widgets.glyphs import ASCII, UNICODE
-from llmos.console.widgets.grid import Table
 from llmos.console.widgets.pen import Pen, width_of
+from llmos.console.widgets.table import Table
 from llmos.tests.console.fleets import NOW, STRANGER, TRAINER, Fleet, job
 
 FAULTS = {0: "hot", 1: "lost", 2: "hung", 3: "slow", 4: "failed", 5: "absent"}

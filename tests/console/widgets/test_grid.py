@@ -13,7 +13,8 @@ from textual.geometry import Region
 from llmos.console import themes
 from llmos.console.tables.cells import figure, words
 from llmos.console.tables.order import ranks
-from llmos.console.widgets.grid import GAP, Column, Grid, Rows, fit
+from llmos.console.widgets.grid import Grid
+from llmos.console.widgets.table import GAP, Column, Rows, fit
 
 COLUMNS = (
     Column("name", "NAME", 8, words("name"), stretch=1, rank=0),
