@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 from .errors import AgentUnreachable
@@ -16,6 +17,10 @@ from .locations import Locations
 
 START_SECONDS: Final = 10.0
 """A cold start from a slow disk; a warm one takes a third of a second."""
+
+
+_started: Final[dict[Path, subprocess.Popen[bytes]]] = {}
+"""The newest agent that this process started, by state folder."""
 
 
 def answers(locations: Locations) -> bool:
@@ -32,8 +37,12 @@ def answers(locations: Locations) -> bool:
 def spawn(locations: Locations, idle: float | None = None) -> subprocess.Popen[bytes]:
     """Start an agent that outlives this process and its terminal. Returns at once.
 
+    One that this process started for the same folder and that has not ended is given again.
     Raises AgentUnreachable where not even that can be done.
     """
+    coming = _started.get(locations.state)
+    if coming is not None and coming.poll() is None:
+        return coming
     command = [sys.executable, "-m", "llmos.agents.daemon", "--detached"]
     if locations.named:
         command += ["--state", os.fspath(locations.state)]
@@ -41,7 +50,7 @@ def spawn(locations: Locations, idle: float | None = None) -> subprocess.Popen[b
         command += ["--idle", str(idle)]
     try:
         with locations.log.open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -51,6 +60,8 @@ def spawn(locations: Locations, idle: float | None = None) -> subprocess.Popen[b
             )
     except OSError as error:
         raise AgentUnreachable(f"cannot start an agent: {error}") from error
+    _started[locations.state] = process
+    return process
 
 
 def ensure(locations: Locations) -> None:

@@ -45,12 +45,37 @@ def test_an_agent_is_started_once_and_found_afterwards(place: Locations):
 
 
 def test_two_callers_at_once_end_with_one_agent(place: Locations):
-    pair = [start.spawn(place) for _ in range(2)]
+    pair = []
+    for _ in range(2):
+        start._started.clear()  # as two consoles would, which know nothing of each other
+        pair.append(start.spawn(place))
     for process in pair:
         start.wait(place, process)
     alive = owner(place)
     other = next(process for process in pair if process.pid != alive)
     assert other.wait(30) == 0
+
+
+def test_one_caller_starts_one_agent_however_often_it_asks(place: Locations):
+    assert start.spawn(place) is start.spawn(place)
+    start.ensure(place)
+
+
+def test_an_agent_in_the_usual_place_is_found_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.delenv("LLMOS_STATE", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    usual = locations.find()
+    try:
+        start.ensure(usual)
+        assert usual.socket.is_relative_to(runtime)
+        assert usual.state.is_relative_to(tmp_path / "state")
+    finally:
+        os.kill(owner(usual), signal.SIGKILL)
 
 
 def test_a_socket_of_a_dead_agent_does_not_answer(place: Locations):
