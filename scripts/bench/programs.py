@@ -58,8 +58,8 @@ def llmos(command: list[str]) -> Program:
         "llmos",
         tuple(command),
         # Row, model where there is room, state, bars: "3  ● ok  ███ 85% ██61.9/79.6G ██580/700W".
-        figures=re.compile(r"^ *\d+ .*\d+%.*\d/[\d.]+G.*\d/\d+W"),
-        rows=re.compile(r"^ *\d+ .*\d+%.*\d/[\d.]+G"),
+        figures=re.compile(r"^ *\d+ .*\d+%.*[\dKMG]/[\d.]+G.*\d/\d+W"),
+        rows=re.compile(r"^ *\d+ .*\d+%.*[\dKMG]/[\d.]+G"),
         helpers=(Helper("agent", agent, "{state}/agent.sock"),),
     )
 
