@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from llmos.scripts.bench.programs import Helper, Program
 
+FIRST_FIGURES_SECONDS: Final = 1.0
 STANDIN: Final = Path(__file__).parents[2] / "tests/nvml/standin.py"
 PASSED: Final = ("PATH", "PYTHONPATH")
 """What programs see of this session; PYTHONPATH may choose the llmos that is measured."""
@@ -84,8 +85,12 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(gpus: int = 8) -> Iterator[Stage]:
-    """A stage whose GPUs' figures move four times a second."""
+def stage(gpus: int = 8, *, still: bool = False) -> Iterator[Stage]:
+    """A stage whose GPUs' figures move once a second, or stand still.
+
+    The stand-in reads its whole state again after each move, on the threads of who asks it: a cost
+    that is its own, and no driver's.
+    """
     with tempfile.TemporaryDirectory(prefix="llmos-bench-") as name:
         folder = Path(name)
         for inner in ("home", "state", "nvml"):
@@ -96,9 +101,14 @@ def stage(gpus: int = 8) -> Iterator[Stage]:
         command = [sys.executable, str(STANDIN), str(folder / "nvml"), "--gpus", str(gpus)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as standin:
             try:
-                yield Stage(folder, _environment(folder) | _variables(standin))
+                variables = _variables(standin)
+                if still:
+                    time.sleep(FIRST_FIGURES_SECONDS)
+                    standin.send_signal(signal.SIGSTOP)
+                yield Stage(folder, _environment(folder) | variables)
             finally:
                 standin.terminate()
+                standin.send_signal(signal.SIGCONT)
 
 
 def _environment(folder: Path) -> dict[str, str]:

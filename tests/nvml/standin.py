@@ -387,7 +387,7 @@ def _demonstrate(standin: Standin, gpus: int, seconds: float) -> None:
     start = time.monotonic()
     while (elapsed := time.monotonic() - start) < seconds:
         standin.update({gpu: moving_figures(gpu, elapsed) for gpu in range(gpus)})
-        time.sleep(0.25)
+        time.sleep(1.0)
 
 
 def main() -> None:
