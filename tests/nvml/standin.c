@@ -9,7 +9,7 @@
  * tables of figures.c, links.c and processes.c. Units are NVML's (mW, KB/s, bytes, MHz, mJ).
  *
  *   system.gpus = 8                  how many there are
- *   system.library = 580.65.06       version of this library; other than system.driver's, and
+ *   system.nvml = 580.65.06          version of this library; other than system.driver's, and
  *   system.driver = 580.65.06        nvmlInit answers LIB_RM_VERSION_MISMATCH
  *   system.cuda = 13000
  *   system.fault = broken | hung     nvmlInit answers DRIVER_NOT_LOADED, or does not return
@@ -53,7 +53,7 @@ static bool system_is(const char *key, const char *value) {
 
 static bool versions_match(void) {
   char driver[80];
-  return text_of(NULL, "driver", driver, sizeof driver) && system_is("library", driver);
+  return text_of(NULL, "driver", driver, sizeof driver) && system_is("nvml", driver);
 }
 
 EXPORT Result nvmlInitWithFlags(uint flags) {
@@ -128,7 +128,7 @@ EXPORT Result nvmlSystemGetDriverVersion(char *out, uint size) {
 }
 
 EXPORT Result nvmlSystemGetNVMLVersion(char *out, uint size) {
-  return give_system("library", "13.", out, size);
+  return give_system("nvml", "13.", out, size);
 }
 
 EXPORT Result nvmlSystemGetCudaDriverVersion_v2(int *out) {

@@ -170,7 +170,7 @@ class Standin:
         with standin._edit() as state:
             state.clear()
             state |= {"system.gpus": str(gpus), "system.cuda": "13000"}
-            state |= {"system.library": VERSION, "system.driver": VERSION}
+            state |= {"system.nvml": VERSION, "system.driver": VERSION}
             for gpu in range(gpus):
                 figures = {**BOARD, **_identity(host, gpu), **moving_figures(gpu, 0.0)}
                 _assign(state, gpu, figures)
