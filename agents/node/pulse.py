@@ -5,7 +5,6 @@ reader.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,6 +16,7 @@ from ..protocol.frames import Kind
 from ..protocol.samples import pack_sample
 from ..protocol.snapshot import node_snapshot
 from ..samplers.collection import Collection
+from ..samplers.pace import next_multiple
 from ..samplers.sampler import Reading
 from .streams import Streams, of
 
@@ -25,9 +25,6 @@ SAMPLE_SECONDS: Final = 1.0
 DETAIL_SECONDS: Final = 1.0
 FACTS_SECONDS: Final = 5.0
 """How often facts are compared with what was last sent."""
-
-TOGETHER_SECONDS: Final = 0.02
-"""What is due within this time is done now."""
 
 SLOT: Final = 0
 """An agent numbers itself 0; a parent gives its members the slots that follow."""
@@ -59,23 +56,23 @@ class Pulse:
         return min(self._streams.fastest or SAMPLE_SECONDS, SAMPLE_SECONDS)
 
     async def run(self) -> None:
-        """Until cancelled. What falls due together is sent together: each wake-up has its price."""
-        beat = sample = facts = time.monotonic()
+        """Until cancelled. Beat, sample and facts fall due at multiples of their intervals."""
+        beat = sample = facts = 0.0
         while True:
-            now = time.monotonic() + TOGETHER_SECONDS
+            now = time.monotonic()
             if now >= beat:
                 self._streams.beat()
-                beat = _after(beat, BEAT_SECONDS, now)
+                beat = next_multiple(BEAT_SECONDS, now)
             if now >= sample or self._now:
                 self._now = False
                 self._collection.interval = self.interval
                 self.sample()
                 self._send_detail(self._sampled)
-                sample = _after(sample, self.interval, now)
+                sample = next_multiple(self.interval, now)
             if now >= facts:
                 self.publish_facts()
-                facts = _after(facts, FACTS_SECONDS, now)
-            sample = min(sample, self._sampled + self.interval)
+                facts = next_multiple(FACTS_SECONDS, now)
+            sample = min(sample, next_multiple(self.interval, now))
             await self._sleep_until(min(beat, sample) if len(self._streams) else sample)
 
     def read_facts(self) -> NodeFacts:
@@ -121,10 +118,14 @@ class Pulse:
 
     async def _sleep_until(self, due: float) -> None:
         """Until then; or until a reader comes, or something new, which may be due sooner."""
-        self._streams.changed.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(due - time.monotonic(), 0)):
-                await self._streams.changed.wait()
+        changed = self._streams.changed
+        changed.clear()
+        delay = max(due - time.monotonic(), 0)
+        alarm = asyncio.get_running_loop().call_later(delay, changed.set)
+        try:
+            await changed.wait()
+        finally:
+            alarm.cancel()
 
     def _send_detail(self, now: float) -> None:
         """Detail costs more than the sample: only for who looks at this node, once a second."""
@@ -134,11 +135,6 @@ class Pulse:
             frame = of(Kind.DETAIL, self.detail())
             for stream in wanting:
                 stream.put(frame)
-
-
-def _after(due: float, interval: float, now: float) -> float:
-    """When it is due again: on the beat, except after a pause."""
-    return due + interval if due + interval > now else now + interval
 
 
 def _lasting(facts: NodeFacts) -> bytes:

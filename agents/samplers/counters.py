@@ -3,6 +3,7 @@
 Reading is cheap and each sample does it; what is not in the sample is parsed when asked for.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
@@ -10,6 +11,9 @@ from typing import Final
 
 Table = Mapping[str, Sequence[int]]
 """The counters of each device, by its name."""
+
+PIECE: Final = 1 << 16
+"""Bytes asked for at once: most of these files whole."""
 
 SECTOR: Final = 512
 """Bytes: the unit of /proc/diskstats, whatever the disk's own sectors are."""
@@ -19,24 +23,26 @@ class ProcFile:
     """A file of /proc that is kept open: it is made anew each time it is read from its start."""
 
     def __init__(self, path: str) -> None:
-        self._file = None
+        self._file: int | None = None
         with suppress(OSError):
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> bytes:
         """All of it; empty where this kernel has no such file."""
         if self._file is None:
             return b""
         try:
-            self._file.seek(0)
-            return self._file.readall()
+            content = os.pread(self._file, PIECE, 0)
+            while more := os.pread(self._file, PIECE, len(content)):
+                content += more
+            return content
         except OSError:  # /proc/pressure exists but refuses where the kernel was started so
             return b""
 
     def close(self) -> None:
         """Close it; it reads as empty from now on."""
         if self._file is not None:
-            self._file.close()
+            os.close(self._file)
             self._file = None
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,16 +46,18 @@ class Device:
     """
 
     def __init__(
-        self, watch: CallWatch, each_round: tuple[Getter, ...], by_turns: Iterable[Getter] = ()
+        self,
+        watch: CallWatch,
+        each_round: tuple[Getter, ...],
+        turns: Iterable[tuple[Getter, ...]] = (),
     ) -> None:
         self.handle: Any = None
         self.facts: dict[str, Any] = {}
         self.processes: list[GpuProcess] = []
         self.unsupported: set[str] = set()
         self._watch = watch
-        self._each_round, self._by_turns = each_round, tuple(by_turns)
-        self._active, self._turns = each_round, deque(self._by_turns)
-        getters = (*each_round, *self._by_turns)
+        self._each_round, self._active, self._turns = each_round, each_round, deque(turns)
+        getters = chain(each_round, *self._turns)
         self.figures: dict[str, Value] = {name: None for g in getters for name in g.fields}
 
     def ask(self, function: Any, *arguments: Any) -> Any:
@@ -77,7 +80,9 @@ class Device:
         """Ask for the next of those figures that take turns."""
         if self._turns:
             self._turns.rotate(-1)
-            self._read(self._turns[-1])
+            for getter in self._turns[-1]:
+                if getter.fields[0] not in self.unsupported:
+                    self._read(getter)
 
     def learn(self, getter: Getter) -> None:
         """Ask for some facts."""
@@ -92,7 +97,7 @@ class Device:
     def retry_unsupported(self) -> None:
         """Ask again for what was not supported, from the next round on."""
         if self.unsupported:
-            self._active, self._turns = self._each_round, deque(self._by_turns)
+            self._active = self._each_round
             self.unsupported = set()
 
     def forget(self) -> None:
@@ -117,4 +122,3 @@ class Device:
     def _drop(self, getter: Getter) -> None:
         self.unsupported = self.unsupported | set(getter.fields)
         self._active = tuple(active for active in self._active if active is not getter)
-        self._turns = deque(turn for turn in self._turns if turn is not getter)

@@ -1,7 +1,6 @@
-"""One GPU and the thread that asks about it.
+"""One GPU, and how its driver is asked about it: some figures every round, the rest as time allows.
 
-Each GPU has a thread of its own, so that one that hangs in the driver leaves the others at full
-rate. The thread is a daemon: a call that never returns does not hold up the exit of the program.
+Which thread asks is the matter of `rounds`.
 """
 
 import contextlib
@@ -17,7 +16,6 @@ from . import gpu_facts, gpu_figures
 from .device import CallWatch, Device
 from .driver import advice
 from .gpu_processes import read_processes
-from .pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,21 +23,23 @@ if TYPE_CHECKING:
 DEADLINE: Final = 2.0
 """Seconds after which a call that has not returned means that the GPU hangs."""
 
-SLOW: Final = 0.5
-"""Seconds that a round of some dozen calls may take; 0.01 to 0.05 is usual."""
-
-LONGEST_PAUSE: Final = 2.0
-"""Seconds: a lost GPU is shown within 3 s, also when samples are further apart."""
+SLOW: Final = 0.25
+"""Seconds that a round of half a dozen calls may take; 0.01 to 0.05 is usual."""
 
 EXTRAS_BUDGET: Final = 0.25
 """Seconds in a round for facts and processes, or as long as its figures took; what is left over
 waits for the next round."""
 
 FACTS_INTERVAL: Final = 30.0
-EXTRAS_INTERVAL: Final = 2.0
-"""Of the processes, and of the figures that take turns."""
+TURN_INTERVAL: Final = 0.9
+"""For the figures that take turns: in every round at one a second, in fewer when they are more."""
+
+PROCESSES_INTERVAL: Final = 1.9
 
 RETRY_UNSUPPORTED: Final = 300.0
+
+FORGOTTEN: Final = 0.9
+"""Of the longest round so far, this much counts in the next."""
 
 EVENTS: Final = pynvml.nvmlEventTypeXidCriticalError
 HANDLE_OF_NO_GPU: Final = frozenset(
@@ -50,25 +50,24 @@ HANDLE_OF_NO_GPU: Final = frozenset(
 class Gpu:
     """The newest that is known about one GPU and its MIG instances."""
 
-    def __init__(self, index: int, begin: float, pace: Pace, event_set: Any) -> None:
-        """Ask at once, and then in rounds counted from `begin`, in monotonic seconds.
-
-        `event_set` is the driver's, None where it has none.
-        """
+    def __init__(self, index: int, event_set: Any) -> None:
+        """Nothing is asked yet. `event_set` is the driver's, None where it has none."""
         self.index = index
         self.watch = CallWatch()
-        self.device = Device(self.watch, gpu_figures.EACH_ROUND, gpu_figures.BY_TURNS)
+        self.device = Device(self.watch, gpu_figures.EACH_ROUND, gpu_figures.TURNS)
         self.instances: list[Device] = []
         self.seconds: float | None = None
+        self.usual_seconds = 0.0
+        """What a round takes with all that is caught up on: the longest lately."""
+
         self.message: str | None = None
         self._condition: str | None = None
         self._began: float | None = None
-        self._pace, self._event_set = pace, event_set
+        self._event_set = event_set
         self._pending: deque[Callable[[], None]] = deque()
-        self._facts_due = self._extras_due = 0.0
+        self._facts_due = self._turn_due = self._processes_due = 0.0
         self._retry_due = monotonic() + RETRY_UNSUPPORTED
         self._learned = threading.Event()
-        threading.Thread(target=self._run, args=(begin,), name=f"gpu-{index}", daemon=True).start()
 
     def state(self, now: float) -> str | None:
         """One of GPU_STATES; None before anything is known. `now` is monotonic."""
@@ -93,17 +92,8 @@ class Gpu:
         """Wait until the first round has told what there is, or failed; at most `seconds`."""
         self._learned.wait(max(seconds, 0.0))
 
-    def _run(self, due: float) -> None:
-        self._round()
-        self._learned.set()
-        while True:
-            pause = min(self._pace.interval, LONGEST_PAUSE)
-            due = max(due + pause, monotonic() + pause / 4)
-            if self._pace.pause(due - monotonic()):
-                return
-            self._round()
-
-    def _round(self) -> None:
+    def ask(self) -> None:
+        """One round, on the thread of the caller. Raises nothing."""
         self._began = began = monotonic()
         try:
             self._read_figures()
@@ -119,6 +109,8 @@ class Gpu:
             self._fail("failed", f"{type(error).__name__}: {error}")
         finally:
             self.watch.asked = self._began = None
+            self.usual_seconds = max(monotonic() - began, self.usual_seconds * FORGOTTEN)
+            self._learned.set()
 
     def _read_figures(self) -> None:
         if self.handle is None:
@@ -165,10 +157,12 @@ class Gpu:
             self._facts_due = now + FACTS_INTERVAL
             self._pending.extend(partial(self.device.learn, fact) for fact in gpu_facts.FACTS)
             self._pending.append(self._find_instances)
-            self._pending.extend([self.device.take_turn] * len(gpu_figures.BY_TURNS))
-        if now >= self._extras_due:
-            self._extras_due = now + EXTRAS_INTERVAL
+            self._pending.extend([self.device.take_turn] * len(gpu_figures.TURNS))
+        if now >= self._turn_due:
+            self._turn_due = now + TURN_INTERVAL
             self._pending.append(self.device.take_turn)
+        if now >= self._processes_due:
+            self._processes_due = now + PROCESSES_INTERVAL
             self._pending.append(self._find_processes)
 
     def _find_processes(self) -> None:
@@ -188,7 +182,7 @@ class Gpu:
         """Show the instances once all is known of them."""
         if found != self.instances:
             self.device.retry_unsupported()
-            self._extras_due = 0.0
+            self._processes_due = 0.0
         self.instances = found
 
     def _instance_handles(self) -> list[Any]:

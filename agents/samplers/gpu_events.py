@@ -12,8 +12,14 @@ from ..protocol.facts import Collector
 from .gpu import Gpu
 from .pace import Pace
 
-LONGEST_WAIT: Final = 1.0
-"""Seconds: the states of the GPUs are looked at as often. An XID is told at once."""
+LONGEST_WAIT: Final = 5.0
+"""Seconds in the driver. An XID ends the wait at once."""
+
+PAUSE: Final = 1.0
+"""Seconds after an error: some, as that a GPU is lost, are answered at once and every time."""
+
+SHORTEST_PAUSE: Final = 0.05
+"""Seconds: some drivers come back at once whatever they were told."""
 
 TELLING: Final[dict[str, tuple[str, str, Severity]]] = {
     "lost": ("gpu lost", "GPU {} is lost: drain the node, then reset the GPU or reboot", "error"),
@@ -25,7 +31,7 @@ NO_EVENTS: Final = "this driver reports no XIDs; the kernel log has them"
 
 
 class GpuEvents:
-    """Waits for events on the caller's thread, and tells them."""
+    """Waits for XIDs on a thread, looks at states when told to, and tells of both."""
 
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         self.collector = Collector(name="events")
@@ -34,13 +40,16 @@ class GpuEvents:
         self._told: dict[int, str] = {}
 
     def watch(self, gpus: Sequence[Gpu], pace: Pace) -> None:
-        """Wait and tell until the pace is stopped."""
-        while not pace.stopped:
+        """Wait for XIDs and tell them, until the pace is stopped or the driver has no events."""
+        while not pace.stopped and self.event_set is not None:
             event = self._wait(pace)
             if event is not None:
                 self._tell_xid(gpus, event)
-            for gpu in gpus:
-                self._tell_state(gpu)
+
+    def look(self, gpus: Sequence[Gpu]) -> None:
+        """Tell which GPUs are lost, hang or answer again since the last look."""
+        for gpu in gpus:
+            self._tell_state(gpu)
 
     def _create(self) -> Any:
         try:
@@ -50,15 +59,13 @@ class GpuEvents:
             return None
 
     def _wait(self, pace: Pace) -> Any:
-        """The next event, or None: never sooner than LONGEST_WAIT, whatever the driver does."""
-        began = monotonic()
-        if self.event_set is not None:
-            try:
-                return pynvml.nvmlEventSetWait(self.event_set, round(LONGEST_WAIT * 1000))
-            except pynvml.NVMLError as error:
-                self._judge(error)
-        pace.pause(began + LONGEST_WAIT - monotonic())
-        return None
+        """The next event, or None after a while."""
+        try:
+            return pynvml.nvmlEventSetWait(self.event_set, round(LONGEST_WAIT * 1000))
+        except pynvml.NVMLError as error:
+            self._judge(error)
+            pace.pause(PAUSE if error.value != pynvml.NVML_ERROR_TIMEOUT else SHORTEST_PAUSE)
+            return None
 
     def _judge(self, error: pynvml.NVMLError) -> None:
         if error.value == pynvml.NVML_ERROR_NOT_SUPPORTED:

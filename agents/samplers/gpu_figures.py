@@ -1,4 +1,4 @@
-"""The figures of a GPU that change every second: one table of what to ask the driver for each.
+"""The figures of a GPU: one table of what to ask the driver for each.
 
 The values are in the units of `agents.protocol.fields.GPU_FIELDS`. A getter raises NVMLError when
 the driver does not give the figure; whether that is for good is the caller's to judge.
@@ -66,19 +66,24 @@ EACH_ROUND: Final = (
     ),
     Getter(("power",), lambda ask: (ask(pynvml.nvmlDeviceGetPowerUsage) / 1000,)),
     Getter(("sm_clock",), _clock(pynvml.NVML_CLOCK_SM)),
-    Getter(("memory_clock",), _clock(pynvml.NVML_CLOCK_MEM)),
-    Getter(("fan",), lambda ask: (ask(pynvml.nvmlDeviceGetFanSpeed),)),
-    Getter(("performance_state",), _performance_state),
     Getter(("throttle",), _throttle),
-    Getter(("encoder",), lambda ask: ask(pynvml.nvmlDeviceGetEncoderUtilization)[:1]),
-    Getter(("decoder",), lambda ask: ask(pynvml.nvmlDeviceGetDecoderUtilization)[:1]),
 )
 
-BY_TURNS: Final = (
-    Getter(("pcie_send",), _pcie(pynvml.NVML_PCIE_UTIL_TX_BYTES)),
-    Getter(("pcie_receive",), _pcie(pynvml.NVML_PCIE_UTIL_RX_BYTES)),
+TURNS: Final = (
+    (
+        Getter(("memory_clock",), _clock(pynvml.NVML_CLOCK_MEM)),
+        Getter(("performance_state",), _performance_state),
+    ),
+    (Getter(("pcie_send",), _pcie(pynvml.NVML_PCIE_UTIL_TX_BYTES)),),
+    (
+        Getter(("fan",), lambda ask: (ask(pynvml.nvmlDeviceGetFanSpeed),)),
+        Getter(("encoder",), lambda ask: ask(pynvml.nvmlDeviceGetEncoderUtilization)[:1]),
+        Getter(("decoder",), lambda ask: ask(pynvml.nvmlDeviceGetDecoderUtilization)[:1]),
+    ),
+    (Getter(("pcie_receive",), _pcie(pynvml.NVML_PCIE_UTIL_RX_BYTES)),),
 )
-"""The driver counts PCIe traffic for some 20 ms within the call, so these take turns."""
+"""What changes slowly or decides little takes turns, one a second. So does PCIe traffic, for which
+the driver counts some 20 ms within the call."""
 
 OF_AN_INSTANCE: Final = (MEMORY, UTILIZATION)
 """A MIG instance has no sensors and clocks of its own."""

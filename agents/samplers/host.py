@@ -27,6 +27,9 @@ BYTES_IN_KIB: Final = 1024
 LOOK_INTERVAL: Final = 30.0
 """Seconds between two looks at the mounts and for new devices."""
 
+PRESSURE_INTERVAL: Final = 1.9
+"""Seconds: the kernel works the averages out anew every two."""
+
 LEAST_SECONDS: Final = 0.05
 """Between two readings of counters: over less, rates are noise."""
 
@@ -51,6 +54,8 @@ class HostSampler:
         self._pressures = {
             f"pressure_{name}": counters.ProcFile(f"/proc/pressure/{name}") for name in PRESSURES
         }
+        self._pressure: dict[str, Value] = {}
+        self._pressure_due = 0.0
         self._mounts = Mounts()
         self._pace = Pace(LOOK_INTERVAL)
         self._disk_names = self._interface_names = frozenset[str]()
@@ -69,9 +74,7 @@ class HostSampler:
         memory = self._memory_figures()
         node["memory_used"] = _less(memory, "MemTotal", "MemAvailable")
         node["swap_used"] = _less(memory, "SwapTotal", "SwapFree")
-        for name, file in self._pressures.items():
-            stalled = STALLED.match(file.read())
-            node[name] = float(stalled[1]) if stalled else None
+        node.update(self._pressure_figures())
         node["disk_read"], node["disk_write"] = _sum(self._disks, self._disk_names)
         node["network_receive"], node["network_send"] = _sum(self._networks, self._interface_names)
 
@@ -129,6 +132,15 @@ class HostSampler:
         """MiB, by the kernel's name."""
         found = MEMORY.findall(self._memory.read())
         return {name.decode(): int(kib) // KIB_IN_MIB for name, kib in found}
+
+    def _pressure_figures(self) -> dict[str, Value]:
+        """Percent of the last ten seconds in which something was stalled."""
+        if monotonic() >= self._pressure_due:
+            self._pressure_due = monotonic() + PRESSURE_INTERVAL
+            for name, file in self._pressures.items():
+                stalled = STALLED.match(file.read())
+                self._pressure[name] = float(stalled[1]) if stalled else None
+        return self._pressure
 
     def _cores(self) -> list[float | None]:
         grown = self._processors.differences(counters.processors)

@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs, by pynvml: a thread for each GPU, one for the driver and its events.
+"""NVIDIA's GPUs, by pynvml: threads for the GPUs, one for the driver and its events.
 
 Nothing here calls the driver on the caller's thread. The threads are daemons and the driver is
 never shut down, so the program ends at once, also while a call hangs.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .gpu import Gpu
     from .gpu_events import GpuEvents
     from .gpu_processes import GpuProcess
+    from .rounds import Rounds
 
 RETRY: Final = 30.0
 """Seconds until a driver that could not be opened is tried again."""
@@ -30,10 +31,6 @@ the firmware of each GPU."""
 
 FIRST_FACTS: Final = 1.0
 """Seconds that the rows wait for their names at the start, if a GPU is slow to tell."""
-
-APART: Final = 0.002
-"""Seconds between the rounds of two GPUs: no two want the interpreter at once, and each finds the
-processor's caches as the last one left them, which halves the cost."""
 
 SHORTEST_INTERVAL: Final = 0.1
 LONGEST_INTERVAL: Final = 5.0
@@ -69,6 +66,7 @@ class NvmlSampler:
         self._on_event, self._on_rows, self._retry = on_event, on_rows, retry
         self._pace = Pace(interval)
         self._gpus: list[Gpu] = []
+        self._rounds: Rounds | None = None
         self._events: GpuEvents | None = None
         self._versions: tuple[str | None, str | None] = (None, None)
         self._opening: float | None = monotonic()
@@ -87,6 +85,10 @@ class NvmlSampler:
     def sample(self, reading: Reading) -> None:
         """Add a row for each GPU, then for each MIG instance."""
         now = monotonic()
+        if self._rounds is not None:
+            self._rounds.relieve()
+        if self._events is not None:
+            self._events.look(self._gpus)
         for index, gpu, device, _ in self._rows():
             reading.gpus.append(_row(index, gpu.state(now), device))
 
@@ -147,12 +149,12 @@ class NvmlSampler:
     def _start(self, gpus: int) -> None:
         from .gpu import Gpu
         from .gpu_events import GpuEvents
+        from .rounds import Rounds
 
         events = GpuEvents(self._on_event)
         now = monotonic()
-        started = [
-            Gpu(index, now + index * APART, self._pace, events.event_set) for index in range(gpus)
-        ]
+        started = [Gpu(index, events.event_set) for index in range(gpus)]
+        self._rounds = Rounds(started, self._pace)
         for gpu in started:
             gpu.wait_for_facts(now + FIRST_FACTS - monotonic())
         self._gpus, self._events = started, events

@@ -1,6 +1,15 @@
 """How often the threads of a sampler work, and when they stop."""
 
 import threading
+from time import monotonic
+
+
+def next_multiple(interval: float, after: float) -> float:
+    """The next moment, in monotonic seconds, that is a whole multiple of the interval.
+
+    Whatever keeps to such moments falls due together: each wake-up of a processor has its price.
+    """
+    return (after // interval + 1) * interval
 
 
 class Pace:
@@ -24,3 +33,11 @@ class Pace:
     def pause(self, seconds: float) -> bool:
         """Sleep; True at once when it is time to end."""
         return self._stopped.wait(seconds)
+
+    def pause_until_round(self, longest: float, ahead: float) -> bool:
+        """Sleep until `ahead` seconds before a multiple of the interval, or of `longest` if less.
+
+        True at once when it is time to end.
+        """
+        interval, now = min(self.interval, longest), monotonic()
+        return self.pause(next_multiple(interval, now + ahead + interval / 4) - ahead - now)

@@ -15,15 +15,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ENTRIES = 512, MAX_KEY = 128, SYSTEM = MAX_GPUS };
+enum { MAX_ENTRIES = 512, SLOTS = 2 * MAX_ENTRIES, MAX_KEY = 128, SYSTEM = MAX_GPUS };
 
 typedef struct {
-  char *key, *value;
+  const char *key, *value;
 } Entry;
 
+/* A hash table with open addressing. A driver does not search through text: an agent's own cost is
+ * measured over this library. */
 typedef struct {
   Entry entries[MAX_ENTRIES];
   int count;
+  unsigned short slots[SLOTS]; /* 0, or one more than the place of an entry */
 } Section;
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
@@ -71,6 +74,28 @@ static Section *section_of(const char *name) {
   return *name && !*end && gpu >= 0 && gpu < MAX_GPUS ? &sections[gpu] : NULL;
 }
 
+/* FNV-1a. The slot of the key, or the empty one where it belongs. */
+static unsigned short *slot_of(Section *section, const char *key) {
+  uint hash = 2166136261u;
+  for (const char *at = key; *at; at++) {
+    hash = (hash ^ (unsigned char)*at) * 16777619u;
+  }
+  for (;; hash++) {
+    unsigned short *slot = &section->slots[hash % SLOTS];
+    if (!*slot || strcmp(section->entries[*slot - 1].key, key) == 0) {
+      return slot;
+    }
+  }
+}
+
+static void keep(Section *section, Entry entry) {
+  unsigned short *slot = slot_of(section, entry.key);
+  if (!*slot && section->count < MAX_ENTRIES) { /* the first of two lines counts */
+    section->entries[section->count++] = entry;
+    *slot = (unsigned short)section->count;
+  }
+}
+
 static void parse_line(char *line) {
   char *equals = strchr(line, '='), *dot = strchr(line, '.');
   if (*line == '#' || !equals || !dot || dot > equals) {
@@ -78,14 +103,17 @@ static void parse_line(char *line) {
   }
   *equals = *dot = '\0';
   Section *section = section_of(trim(line));
-  if (section && section->count < MAX_ENTRIES) {
-    section->entries[section->count++] = (Entry){trim(dot + 1), trim(equals + 1)};
+  if (section) {
+    keep(section, (Entry){trim(dot + 1), trim(equals + 1)});
   }
 }
 
 static void parse(char *content) {
   for (int i = 0; i <= MAX_GPUS; i++) {
-    sections[i].count = 0;
+    if (sections[i].count) {
+      sections[i].count = 0;
+      memset(sections[i].slots, 0, sizeof sections[i].slots);
+    }
   }
   char *rest = content;
   for (char *line; (line = strsep(&rest, "\n"));) {
@@ -148,12 +176,8 @@ bool refresh(void) {
 /* With the lock held. */
 static const char *find(int section, const char *key) {
   Section *in = &sections[section];
-  for (int i = 0; i < in->count; i++) {
-    if (strcmp(in->entries[i].key, key) == 0) {
-      return in->entries[i].value;
-    }
-  }
-  return NULL;
+  unsigned short place = *slot_of(in, key);
+  return place ? in->entries[place - 1].value : NULL;
 }
 
 /* "fan" in the list hides "fan", "fan.0" and "fan.count". */
@@ -171,13 +195,16 @@ static bool listed(const char *list, const char *key) {
 bool text_of(Device device, const char *key, char *out, size_t size) {
   char full[MAX_KEY];
   bool instance = device && device->instance != WHOLE_GPU;
-  snprintf(full, sizeof full, instance ? "mig.%2$d.%1$s" : "%1$s", key,
-           instance ? device->instance : 0);
+  if (instance) {
+    snprintf(full, sizeof full, "mig.%d.%s", device->instance, key);
+  }
   int section = device ? device->gpu : SYSTEM;
   pthread_mutex_lock(&guard);
-  const char *value = listed(find(section, "unsupported"), key) ? NULL : find(section, full);
+  const char *value = listed(find(section, "unsupported"), key) ? NULL : find(section, instance ? full : key);
   if (value) {
-    snprintf(out, size, "%s", value);
+    size_t length = strnlen(value, size - 1);
+    memcpy(out, value, length);
+    out[length] = '\0';
   }
   pthread_mutex_unlock(&guard);
   return value != NULL;
