@@ -16,6 +16,7 @@ import msgspec
 
 from ..protocol.facts import Gap, Interest
 from ..protocol.frames import Frame, Kind
+from ..samplers.pace import next_multiple
 
 RING_FRAMES: Final = 600
 """Ten minutes at one sample a second."""
@@ -58,8 +59,7 @@ class Stream:
         """Whether this reader wants the sample taken at `now`; if so, the next is scheduled."""
         if now + tolerance < self._due:
             return False
-        late = now - self._due > self.interval  # or the first one of all
-        self._due = (now if late else self._due) + self.interval
+        self._due = next_multiple(self.interval, max(now, self._due))
         return True
 
     async def take(self) -> list[Frame]:

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -54,7 +55,7 @@ PAIRS = st.lists(st.tuples(st.text("abc", min_size=1, max_size=9), st.text(max_s
 def test_no_line_of_pairs_is_too_wide(said, width):
     for line in pairs(said, width, PEN):
         text = "".join(segment.text for segment in line)
-        assert len(text.rstrip()) <= width
+        assert cell_len(text.rstrip()) <= width
         assert text.isprintable()
 
 
