@@ -27,6 +27,7 @@ from . import start
 from .errors import LlmosError, StateFolderError, UsageError
 from .node.agent import Agent, stored_node_id
 from .node.api import application
+from .node.occupancy import occupancy
 from .node.supervisor import Supervisor
 from .protocol.events import Event
 from .records.database import Database
@@ -101,7 +102,7 @@ async def serve(locations: places.Locations, options: Options) -> None:
         runner = web.AppRunner(application(agent), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
-            agent.supervisor.adopt()
+            agent.supervisor.course.adopt()
             await _listen(runner, locations.socket, tcp)
             await _live(agent, options.idle, ended)
         finally:
@@ -134,7 +135,14 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
         node,
         publish=lambda item: agent.publish(item),
         report=report,
-        gpus=lambda: agent.gpu_uuids(),
+        gpus=lambda: occupancy(
+            agent.pulse.facts.gpus,
+            agent.gpu_states(),
+            nvml.processes(),
+            supervisor.holders(),
+            supervisor.course.leases,
+        ),
+        on_end=lambda summary, folder: agent.keep_aftermath(summary, folder),
     )
     processes = ProcessSampler(nvml.processes, supervisor.processes)
     agent = Agent(
@@ -156,7 +164,7 @@ async def _live(agent: Agent, idle: float | None, ended: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(agent.pulse.run()),
-                group.create_task(agent.supervisor.run()),
+                group.create_task(agent.supervisor.course.run()),
             ]
             look = None if idle is None else min(max(idle / 4, 0.1), IDLE_LOOK_SECONDS)
             while not ended.is_set() and not (idle is not None and agent.idle_seconds > idle):

@@ -329,7 +329,8 @@ class ConsoleApp(App[int]):
         self.notify(f"a sample every {chosen:g} s", timeout=2)
 
     def _pass_on(self, message: MetricsArrived | LogArrived) -> None:
-        self.screen.post_message(message)
+        if self.screen_stack:  # none while the app leaves
+            self.screen.post_message(message)
 
     def _repaint(self) -> None:
         if isinstance(self.screen, LiveScreen):

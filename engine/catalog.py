@@ -8,13 +8,21 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Annotated, Final, Protocol, cast
 
 import msgspec
 
 from ..agents.errors import SpecError
-from ..agents.protocol.jobs import Program, Resources
+from ..agents.protocol.jobs import Program, Resources, Retry
 from .nearest import hint
+
+JobBefore = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A[1-9][0-9]{0,15}(:any)?\Z",
+        extra_json_schema={"description": 'text as "12" or "12:any"'},
+    ),
+]
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +36,15 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     resources: Resources = Resources()
     """The hosts, GPUs and ranks that it needs."""
+
+    after: list[JobBefore] = []
+    """Ids of jobs that must have succeeded before this one starts; "12:any": ended in any way."""
+
+    hold: bool = False
+    """Whether it waits until it is released."""
+
+    retry: Retry = Retry()
+    """Whether a failed attempt is followed by another."""
 
 
 class SpecModule(Protocol):

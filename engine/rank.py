@@ -1,23 +1,30 @@
-"""Each rank's first steps: its log, its stacks on demand, then the program as python runs it.
+"""Each rank's first steps and last word: its log, its stacks on demand, then the program as python
+runs it, then how it ended.
 
     python rank.py script.py args…        python rank.py -m package.module args…
 
 The launcher runs this file by its path, in whatever environment the program needs: it knows the
 standard library only, and neither llmos nor torch. The program finds sys.argv, sys.path and
-`__main__` as if python had started it, and ends with python's own tracebacks and exit codes.
+`__main__` as if python had started it, and ends with python's own tracebacks and exit codes. A
+process that was forked with much imported already becomes the program in the same way.
 """
 
+import atexit
 import ctypes
 import faulthandler
+import fcntl
 import io
+import json
 import os
 import runpy
 import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from types import CodeType, ModuleType, TracebackType
-from typing import List, Optional, Type  # noqa: UP035 - the program's python may be an old one
+from typing import List, NoReturn, Optional, Type  # noqa: UP035 - the program's python may be an old one
 
 STACKS_SIGNAL = signal.SIGURG
 """Asks a rank for the stacks of its threads, which come to its log. Ignored by default, so that a
@@ -29,14 +36,94 @@ PR_SET_PTRACER_ANY = ctypes.c_ulong(-1)
 """linux/prctl.h: lets py-spy, which is no parent of ours, attach under Yama's restriction."""
 
 
+LONGEST_MESSAGE = 2000
+"""Characters of an exception that are passed on."""
+
+
 def main() -> None:
     """Prepares the process and becomes the program named in the arguments."""
-    task = os.environ.get("LLMOS_TASK")
+    run(sys.argv[1:], forked=False)
+
+
+def run(arguments: List[str], forked: bool) -> None:  # noqa: UP006
+    """Prepares the process and becomes the program; returns or raises as the program does.
+
+    A `forked` process has no script of its own whose folder sys.path begins with.
+    """
+    task, rank = os.environ.get("LLMOS_TASK"), os.environ.get("RANK", "0")
     if task:
-        write_to_log(os.path.join(task, "logs"), os.environ.get("RANK", "0"))
-    faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True)
+        write_to_log(os.path.join(task, "logs"), rank)
+    faulthandler.register(STACKS_SIGNAL, file=stacks_file(task, rank), all_threads=True)
     allow_tracing()
-    become(sys.argv[1:])
+    try:
+        become(arguments, forked)
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        leave_note(task, rank, code, None)
+        raise
+    except BaseException as error:
+        leave_note(task, rank, 1, "%s: %s" % (type(error).__name__, error))  # noqa: UP031
+        raise
+    leave_note(task, rank, 0, None)
+
+
+def run_and_exit(arguments: List[str]) -> NoReturn:  # noqa: UP006
+    """For a forked process: becomes the program and ends as python ends, never to return."""
+    code = 0
+    try:
+        run(arguments, forked=True)
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            code = ended.code or 0
+        else:
+            code = 1
+            print(ended.code, file=sys.stderr)
+    except BaseException:
+        code = 1
+        sys.excepthook(*sys.exc_info())
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as python does
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code & 0xFF)
+
+
+def stacks_file(task: Optional[str], rank: str) -> int:  # noqa: UP045
+    """Where the stacks are written, at a high descriptor that no program closes by mistake."""
+    if not task:
+        return 2
+    path = os.path.join(task, "stacks", "rank-%s.txt" % rank)  # noqa: UP031
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        low = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return 2
+    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 100)
+    os.close(low)
+    return high
+
+
+def leave_note(
+    task: Optional[str],  # noqa: UP045
+    rank: str,
+    code: int,
+    exception: Optional[str],  # noqa: UP045
+) -> None:
+    """Says how the program ended: who watches the rank may not be its parent and so not be told.
+
+    Python may still fail on its way out, so the exit code that a parent sees is worth more.
+    """
+    if not task:
+        return
+    path = os.path.join(task, "exits", "rank-%s.json" % rank)  # noqa: UP031
+    said = exception and exception[:LONGEST_MESSAGE]
+    with suppress(OSError):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".new", "w", encoding="utf-8") as note:
+            json.dump({"exit_code": code, "exception": said, "time": time.time()}, note)
+        os.replace(path + ".new", path)
 
 
 def write_to_log(folder: str, rank: str) -> None:
@@ -59,7 +146,7 @@ def allow_tracing() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0)
 
 
-def become(arguments: List[str]) -> None:  # noqa: UP006
+def become(arguments: List[str], forked: bool) -> None:  # noqa: UP006
     """Runs the program in a `__main__` of its own."""
     if not arguments or (arguments[0] == "-m" and len(arguments) == 1):
         sys.exit("usage: rank.py [-m] PROGRAM [ARGUMENT]…")
@@ -68,17 +155,20 @@ def become(arguments: List[str]) -> None:  # noqa: UP006
     sys.excepthook = without_own_frames
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
-        set_first_path(os.getcwd())
+        set_first_path(os.getcwd(), forked)
         runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]  # what -m itself runs
     else:
         sys.argv = arguments
-        set_first_path(os.path.dirname(os.path.realpath(arguments[0])))
+        set_first_path(os.path.dirname(os.path.realpath(arguments[0])), forked)
         run_script(arguments[0], main_module)
 
 
-def set_first_path(folder: str) -> None:
+def set_first_path(folder: str, forked: bool) -> None:
     """Puts the program's folder where python had put this file's, unless told not to (-P)."""
-    if not getattr(sys.flags, "safe_path", False):
+    if forked:
+        if not os.environ.get("PYTHONSAFEPATH"):
+            sys.path.insert(0, folder)
+    elif not getattr(sys.flags, "safe_path", False):
         sys.path[0] = folder
 
 

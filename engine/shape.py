@@ -6,7 +6,7 @@ not know without offering the one that was meant.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -42,6 +42,10 @@ def expected(kind: Any) -> str:
 def _check_value(value: object, kind: Any, path: str) -> None:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         check_table(value, kind, path)
+        return
+    if get_origin(kind) is list and isinstance(value, list):
+        for index, below in enumerate(value):
+            _check_value(below, get_args(kind)[0], f"{path}[{index}]")
         return
     try:
         msgspec.convert(value, kind)

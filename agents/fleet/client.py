@@ -1,7 +1,7 @@
 """Asks an agent, over its Unix socket or TCP. The console and a parent use the same client."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -13,7 +13,15 @@ from ..errors import AgentIncompatible, AgentUnreachable, RequestRefused
 from ..protocol.events import Event
 from ..protocol.facts import PROTOCOL, Detail, Hello, Interest, SignalRequest
 from ..protocol.frames import Frame, FrameReader
-from ..protocol.jobs import Curve, JobRecord, JobRequest, JobSummary, LogPiece
+from ..protocol.jobs import (
+    Curve,
+    JobRecord,
+    JobRequest,
+    JobSummary,
+    LogLine,
+    LogPiece,
+    RankStacks,
+)
 from .address import Address
 
 ANSWER_SECONDS: Final = 10.0
@@ -21,6 +29,9 @@ SILENCE_SECONDS: Final = 2.5
 """A stream that says nothing for five beats is given up and opened again."""
 
 T = TypeVar("T")
+
+BUNDLE_SECONDS: Final = 60.0
+"""Until the next piece of an archive: before the first, the ranks are asked for their stacks."""
 
 
 class Client:
@@ -91,6 +102,14 @@ class Client:
         """Ask a job to end."""
         return await self._ask("POST", f"/v1/jobs/{_name(job)}/stop", JobSummary)
 
+    async def hold(self, job: str) -> JobSummary:
+        """Let a job that waits go on waiting until it is released."""
+        return await self._ask("POST", f"/v1/jobs/{_name(job)}/hold", JobSummary)
+
+    async def release(self, job: str) -> JobSummary:
+        """Let a held job start when its turn comes."""
+        return await self._ask("POST", f"/v1/jobs/{_name(job)}/release", JobSummary)
+
     async def restart(self, job: str) -> JobSummary:
         """A new attempt of a running job, or a new job like an ended one."""
         return await self._ask("POST", f"/v1/jobs/{_name(job)}/restart", JobSummary)
@@ -108,6 +127,45 @@ class Client:
         query += "" if rank is None else f"&rank={rank}"
         query += "" if offset is None else f"&offset={offset}"
         return await self._ask("GET", f"/v1/jobs/{_name(job)}/logs{query}", list[LogPiece])
+
+    async def step_times(self, job: str, points: int) -> list[Curve]:
+        """How long the steps of each rank took, thinned to `points` each."""
+        path = f"/v1/jobs/{_name(job)}/series?points={points}&rank=all&name=dt"
+        return await self._ask("GET", path, list[Curve])
+
+    async def lines(
+        self,
+        job: str,
+        *,
+        lines: int = 200,
+        ranks: Collection[int] | None = None,
+        search: str | None = None,
+        fold: bool = True,
+        ends: Mapping[int, int] | None = None,
+    ) -> list[LogLine]:
+        """The newest lines of a job's ranks by time; `ends` by rank: no further than there."""
+        query = f"?lines={lines}&fold={fold:d}"
+        query += "" if ranks is None else f"&ranks={','.join(map(str, sorted(ranks)))}"
+        query += "" if search is None else f"&search={quote(search, safe='')}"
+        if ends is not None:
+            query += f"&ends={','.join(f'{rank}:{end}' for rank, end in ends.items())}"
+        return await self._ask("GET", f"/v1/jobs/{_name(job)}/lines{query}", list[LogLine])
+
+    async def stacks(self, job: str) -> list[RankStacks]:
+        """What each rank of a job does right now."""
+        return await self._ask("POST", f"/v1/jobs/{_name(job)}/stacks", list[RankStacks])
+
+    async def bundle(self, job: str) -> AsyncGenerator[bytes, None]:
+        """All that is known of a job as a gzipped tar, in pieces as they come."""
+        url = f"{self.address.base}/v1/jobs/{_name(job)}/bundle"
+        patience = aiohttp.ClientTimeout(total=None, sock_read=BUNDLE_SECONDS)
+        try:
+            async with self._session.post(url, timeout=patience) as answer:
+                await _require(answer)
+                async for piece in answer.content.iter_any():
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
 
     async def events(self, last: int = 100) -> list[Event]:
         """What happened, newest last."""

@@ -1,10 +1,12 @@
 """One agent, put together: what it samples, runs, records and sends."""
 
+import asyncio
 import contextlib
 import os
 import signal
 import time
 import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +16,21 @@ from .. import locations as places
 from ..errors import RecordsError, RequestRefused, StateFolderError
 from ..protocol.events import Event
 from ..protocol.facts import Collector, Hello, JobFacts, NodeFacts, SignalRequest
+from ..protocol.fields import GPU_STATES
 from ..protocol.frames import Kind
-from ..protocol.jobs import JobSummary, LogPiece, Metric
+from ..protocol.jobs import JobSummary, LogPiece, Metric, RankStacks
 from ..records.events import EventRecords
 from ..samplers.collection import Collection
 from ..version import llmos_version
+from . import aftermath
 from .pulse import Pulse
 from .streams import Streams, of
 from .supervisor import Supervisor
+from .taskfolder import TaskFolder
 
 EVENTS_LIMIT: Final = 1000
+
+BUNDLED_POINTS: Final = 2000
 
 START_TOLERANCE: Final = 0.5
 """Seconds: a start time that has been through JSON and rounding is still the same."""
@@ -55,6 +62,7 @@ class Agent:
         self._collection = collection
         self._records = records
         self._busy = time.monotonic()
+        self._aftermaths: set[asyncio.Task[None]] = set()
 
     def hello(self, stream: str, interval: float) -> Hello:
         """Who speaks on a stream."""
@@ -64,6 +72,8 @@ class Agent:
 
     def close(self) -> None:
         """Let the readers go and the samplers end; jobs run on."""
+        for task in self._aftermaths:
+            task.cancel()
         self.streams.close_all()
         self._collection.close()
 
@@ -81,6 +91,40 @@ class Agent:
     def events(self, last: int) -> list[Event]:
         """The newest events, newest last."""
         return self._records.last(min(last, EVENTS_LIMIT))
+
+    async def bundle(self, job: str) -> Iterator[bytes]:
+        """All that is known of a job as an archive, in pieces. Raises RequestRefused (404)."""
+        from .bundle import Contents, build  # what packs archives is for who asks
+
+        record = self.supervisor.get(job)
+        stacks: Sequence[RankStacks] = ()
+        with contextlib.suppress(RequestRefused):  # it does not run
+            stacks = await self.supervisor.stacks(job)
+        contents = Contents(
+            record=record,
+            facts=self.pulse.facts,
+            events=self.events(EVENTS_LIMIT),
+            samples=self.streams.samples(),
+            stacks=stacks,
+            curves=await self.supervisor.series(job, BUNDLED_POINTS, rank=None),
+        )
+        return build(contents)
+
+    def keep_aftermath(self, summary: JobSummary, folder: TaskFolder) -> None:
+        """Keep what is measured around the end of a job, once that has been."""
+        ended = time.time() if summary.ended is None else summary.ended
+        around = aftermath.window(ended, summary.started)
+        task = asyncio.get_running_loop().create_task(self._keep_aftermath(folder, around))
+        self._aftermaths.add(task)
+        task.add_done_callback(self._aftermaths.discard)
+
+    async def _keep_aftermath(self, folder: TaskFolder, around: aftermath.Window) -> None:
+        try:
+            await asyncio.sleep(around.last - time.time())
+        finally:  # also where the agent ends before
+            samples = [one for one in self.streams.samples() if around.holds(one[0])]
+            if samples:
+                aftermath.keep(folder, self.pulse.facts, samples)
 
     def report(self, event: Event) -> None:
         """Store an event, then send it; on a full disk, send it all the same."""
@@ -104,12 +148,15 @@ class Agent:
 
     def interest_changed(self) -> None:
         """Tell the supervisor whose metrics and logs anybody shows."""
-        self.supervisor.shown_metrics = {j for s in self.streams for j in s.interest.jobs}
-        self.supervisor.shown_logs = {j for s in self.streams for j in s.interest.logs}
+        self.supervisor.course.shown_metrics = {j for s in self.streams for j in s.interest.jobs}
+        self.supervisor.course.shown_logs = {j for s in self.streams for j in s.interest.logs}
 
-    def gpu_uuids(self) -> list[str]:
-        """The UUIDs of this node's GPUs, by row; those that do not say it can hold no job."""
-        return [gpu.uuid or "" for gpu in self.pulse.facts.gpus]
+    def gpu_states(self) -> dict[int, str | None]:
+        """The state of each GPU row, as last sampled."""
+        return {
+            row: None if state is None else GPU_STATES[int(state)]
+            for row, state in enumerate(gpu["state"] for gpu in self.pulse.reading.gpus)
+        }
 
     def require_node(self, node: str) -> None:
         """Raises RequestRefused unless `node` is this one: "self" is, too."""

@@ -4,6 +4,9 @@ Who asks is known from the socket: on the Unix socket by the peer's credentials;
 where every user of the host can connect, everybody is a viewer.
 """
 
+import asyncio
+import contextlib
+import math
 import pwd
 import socket
 import struct
@@ -94,8 +97,12 @@ async def jobs(agent: Agent, request: web.Request) -> web.StreamResponse:
 
 
 async def job(agent: Agent, request: web.Request) -> web.StreamResponse:
-    """All that is known of one job."""
-    return _json(agent.supervisor.get(request.match_info["job"]))
+    """All that is known of one job; its environment is for those who may change it."""
+    record = agent.supervisor.get(request.match_info["job"])
+    if request["role"] == "viewer":
+        program = msgspec.structs.replace(record.request.program, environment={})
+        record.request = msgspec.structs.replace(record.request, program=program)
+    return _json(record)
 
 
 async def stop(agent: Agent, request: web.Request) -> web.StreamResponse:
@@ -108,11 +115,62 @@ async def restart(agent: Agent, request: web.Request) -> web.StreamResponse:
     return _json(await agent.supervisor.restart(request.match_info["job"]))
 
 
+async def hold(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Let a job that waits wait on."""
+    return _json(await agent.supervisor.hold(request.match_info["job"]))
+
+
+async def release(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Let a held job start when its turn comes."""
+    return _json(await agent.supervisor.release(request.match_info["job"]))
+
+
+async def stacks(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """What each rank of a job does right now."""
+    return _json(await agent.supervisor.stacks(request.match_info["job"]))
+
+
+async def bundle(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """All that is known of a job as one archive, packed while it is sent."""
+    pieces = await agent.bundle(request.match_info["job"])
+    response = web.StreamResponse()
+    response.content_type = "application/gzip"
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):  # the reader has gone
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            await response.write(piece)
+    return response
+
+
 async def series(agent: Agent, request: web.Request) -> web.StreamResponse:
-    """A job's curves, thinned to a number of points."""
-    points = _number(request.query.get("points", "500"), "points")
-    rank = _number(request.query.get("rank", "0"), "rank")
-    return _json(await agent.supervisor.series(request.match_info["job"], points, rank))
+    """A job's curves, thinned to a number of points: of a rank, or of all with `rank=all`."""
+    query = request.query
+    points = _number(query.get("points", "500"), "points")
+    rank = None if query.get("rank") == "all" else _number(query.get("rank", "0"), "rank")
+    job = request.match_info["job"]
+    return _json(await agent.supervisor.series(job, points, rank, query.get("name")))
+
+
+async def lines(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """What a job's ranks printed, by time."""
+    query = request.query
+    ranks = [_number(word, "ranks") for word in query.get("ranks", "").split(",") if word]
+    search = query.get("search")
+    if search and search.startswith("/") and request["role"] == "viewer":
+        # A pattern can be made to take for ever.
+        raise RequestRefused("viewers search for plain text; leave out the first /", status=403)
+    return _json(
+        await agent.supervisor.lines(
+            request.match_info["job"],
+            lines=_number(query.get("lines", "200"), "lines"),
+            ranks=ranks or None,
+            search=search,
+            before=_time(query.get("before"), "before"),
+            after=_time(query.get("after"), "after"),
+            fold=query.get("fold", "1") != "0",
+            ends=_ends(query.get("ends")),
+        )
+    )
 
 
 async def logs(agent: Agent, request: web.Request) -> web.StreamResponse:
@@ -177,8 +235,13 @@ ROUTES: Final = (
     Route("GET", "/v1/jobs/{job}", "viewer", job),
     Route("POST", "/v1/jobs/{job}/stop", "operator", stop),
     Route("POST", "/v1/jobs/{job}/restart", "operator", restart),
+    Route("POST", "/v1/jobs/{job}/hold", "operator", hold),
+    Route("POST", "/v1/jobs/{job}/release", "operator", release),
+    Route("POST", "/v1/jobs/{job}/stacks", "operator", stacks),
+    Route("POST", "/v1/jobs/{job}/bundle", "operator", bundle),
     Route("GET", "/v1/jobs/{job}/series", "viewer", series),
     Route("GET", "/v1/jobs/{job}/logs", "viewer", logs),
+    Route("GET", "/v1/jobs/{job}/lines", "viewer", lines),
     Route("GET", "/metrics", "viewer", metrics),
 )
 
@@ -201,7 +264,7 @@ def _bound(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
                 "use the agent's Unix socket as its owner",
                 status=403,
             )
-        request["user"] = user
+        request["user"], request["role"] = user, role
         agent = request.app[AGENT]
         agent.touch()
         return await route.handler(agent, request)
@@ -279,6 +342,24 @@ def _number(text: str, name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 16):
         raise RequestRefused(f"{name}: expected a whole number, got {text[:40]!r}")
     return int(text)
+
+
+def _ends(text: str | None) -> dict[int, int] | None:
+    """Offsets by rank, as "0:123,1:456"."""
+    if text is None:
+        return None
+    pairs = (word.partition(":") for word in text.split(",") if word)
+    return {_number(rank, "ends"): _number(end, "ends") for rank, _, end in pairs}
+
+
+def _time(text: str | None, name: str) -> float | None:
+    try:
+        moment = None if text is None else float(text)
+    except ValueError:
+        moment = math.nan
+    if moment is not None and not math.isfinite(moment):
+        raise RequestRefused(f"{name}: expected seconds since 1970, got {(text or '')[:40]!r}")
+    return moment
 
 
 def _interval(text: str) -> float:

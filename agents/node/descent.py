@@ -147,13 +147,39 @@ def living_below(root: int) -> list[Status]:
     return living
 
 
-def marked(variable: str, value: str) -> list[Process]:
-    """Living processes that were started with `variable` set to `value`; those we may look at."""
+def marked(folder: Path) -> list[Process]:
+    """Living processes of a task without a parent of ours, other than the calling one.
+
+    A rank and what came of it carry the task in their environment, as far as they were started as
+    programs, or write what they print to a file in its folder.
+    """
     return [
         one.process
         for one in _all()
-        if one.state not in GONE and environment(one.process.pid).get(variable) == value
+        if one.state not in GONE and one.process.pid != os.getpid() and _belongs(one, folder)
     ]
+
+
+def _belongs(one: Status, folder: Path) -> bool:
+    pid = one.process.pid
+    if environment(pid).get("LLMOS_TASK") == str(folder):
+        return True
+    for descriptor in (1, 2):
+        try:
+            if Path(os.readlink(f"/proc/{pid}/fd/{descriptor}")).is_relative_to(folder):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def kill_marked(folder: Path) -> list[Process]:
+    """SIGKILL what carries the mark of a task, and what is below it; those that were killed."""
+    found = marked(folder)
+    for process in found:
+        kill_below(process.pid)
+        send(process, signal.SIGKILL)
+    return found
 
 
 def kill_below(root: int, spare: Collection[int] = (), seconds: float = 1.0) -> list[Status]:

@@ -1,141 +1,211 @@
-"""The command that starts a task's ranks: torch's elastic launcher, or the one process itself.
+"""The process that starts a task's ranks and is their parent, forked by the shim.
 
-torch's share is one attempt on fixed ranks: static rendezvous, no restarts. What happens when a
-rank fails is decided by the shim.
+It says in `launcher.jsonl` which processes its ranks are and how each ended, and to the shim the
+same by a pipe. Shim and launcher can each be lost without harm: both are subreapers, so that what
+one of them leaves becomes the child of the other or stays it; a launcher goes on without a shim,
+and the next shim reads what was said meanwhile.
+
+torch has no part in it. Its elastic launcher would import torch once more before the first rank
+starts, keep the store that the ranks meet in, and take the ranks with it when it is killed.
 """
 
+import contextlib
+import ctypes
+import fcntl
 import os
-import socket
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NoReturn
+
+import msgspec
 
 from ..protocol.jobs import TaskOrder
+from . import descent, descriptors
+from .rankcommand import RankCommand, rank_commands
 from .taskfolder import TaskFolder
+from .words import cannot_start
 
-RANK_PROGRAM: Final = Path(__file__).resolve().parents[2] / "engine" / "rank.py"
-"""Run by path, not imported: the job's environment need not have llmos."""
+ALREADY_THERE: Final = 75
+"""Exit code where another launcher has the task."""
 
-HOST: Final = "127.0.0.1"
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_SET_NAME: Final = 15
 
-FIRST_PORT: Final = 20_000
-
-_FOREIGN_NAMES: Final = frozenset(
-    {"RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "ROLE_NAME", "WORLD_SIZE"}
-    | {"LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE"}
-    | {"MASTER_ADDR", "MASTER_PORT", "PYTHON_EXEC"}
-)
-_FOREIGN_PREFIXES: Final = ("TORCHELASTIC_", "TORCH_ELASTIC_", "PET_")
-"""What torch's launcher reads or sets; an agent that was itself started by one must not pass it
-on. PET_* are the defaults of its options."""
+StartRank = Callable[[RankCommand, Sequence[int]], int]
+"""Starts a rank that inherits these descriptors; its pid. Raises OSError or ValueError."""
 
 
-class Command(NamedTuple):
-    """A process to start."""
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the launcher."""
 
-    arguments: list[str]
-    folder: Path
-    environment: dict[str, str]
-
-
-def command(order: TaskOrder, folder: TaskFolder, environment: Mapping[str, str]) -> Command:
-    """How to start the ranks of `order`, on top of the given environment."""
-    program = order.request.program
-    python = program.python or sys.executable
-    port = free_port()
-    start = _plain if program.launcher == "plain" else _torchrun
-    return Command(
-        arguments=[*start(python, order, folder, port), str(RANK_PROGRAM), *program.arguments],
-        folder=Path(program.folder) if program.folder else folder.path,
-        environment=_environment(order, folder, environment, port),
-    )
+    what: Literal["launcher", "rank", "exit", "error", "end"]
+    time: float
+    pid: int = 0
+    ticks: int = 0
+    rank: int = 0
+    code: int = 0
+    text: str = ""
 
 
-def _plain(python: str, order: TaskOrder, folder: TaskFolder, port: int) -> list[str]:
-    return [python, "-u"]
+class Launcher:
+    """Starts the ranks, then waits until they have ended."""
 
+    def __init__(
+        self, order: TaskOrder, folder: TaskFolder, pipe: int, leases: Sequence[int]
+    ) -> None:
+        self._order = order
+        self._folder = folder
+        self._pipe = pipe
+        self._leases = leases
+        self._ranks: dict[int, int] = {}
+        """Rank by pid."""
 
-def _torchrun(python: str, order: TaskOrder, folder: TaskFolder, port: int) -> list[str]:
-    return [
-        python,
-        "-m",
-        "torch.distributed.run",
-        "--nnodes=1",
-        "--node-rank=0",
-        f"--nproc-per-node={order.ranks}",
-        "--rdzv-backend=static",
-        f"--rdzv-id={order.job}.{order.attempt}",
-        f"--master-addr={HOST}",
-        f"--master-port={port}",
-        f"--local-addr={HOST}",
-        "--max-restarts=0",
-        # Its own look at the ranks is only how soon it notices a good end. Looking more often
-        # would take a dead rank's exit code away before the shim has read it.
-        "--monitor-interval=0.1",
-        f"--log-dir={folder.elastic}",
-    ]
-
-
-def _environment(
-    order: TaskOrder, folder: TaskFolder, base: Mapping[str, str], port: int
-) -> dict[str, str]:
-    program = order.request.program
-    cores = len(os.sched_getaffinity(0))
-    environment = {name: value for name, value in base.items() if not _foreign(name)}
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // order.ranks)))
-    if not order.gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = ""
-    environment |= program.environment
-    if order.gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(order.gpus)
-    if program.launcher == "plain":
-        environment |= {"RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0"}
-        environment |= {"WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
-        environment |= {"MASTER_ADDR": HOST, "MASTER_PORT": str(port)}
-    # Never before the grace has passed, and soon after it.
-    environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(int(order.grace) + 5)
-    return environment | {
-        "LLMOS_JOB": order.job,
-        "LLMOS_ATTEMPT": str(order.attempt),
-        "LLMOS_TASK": str(folder.path),
-        "LLMOS_SPEC": str(folder.spec),
-    }
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on, below those that outgoing connections are given.
-
-    It is free when asked, not held: another program may take it before torch listens. Outgoing
-    connections cannot, which leaves programs that pick ports as we do.
-    """
-    ports = range(FIRST_PORT, _first_ephemeral_port())
-    start = time.monotonic_ns()
-    for step in range(50 if ports else 0):
-        port = ports[(start + step * 97) % len(ports)]
-        if _is_free(port):
-            return port
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+    def run(self, start: StartRank) -> int:
+        """Until no rank is left; the exit code of this process."""
+        lock = os.open(self._folder.launcher_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-    return True
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return ALREADY_THERE
+        become_subreaper()
+        name_process("llmos-launcher")
+        myself = descent.itself()
+        self._say(Said(what="launcher", time=time.time(), pid=myself.pid, ticks=myself.ticks))
+        try:
+            self._start(start)
+        except (OSError, ValueError) as error:
+            text = cannot_start(self._order, error)
+            self._say(Said(what="error", time=time.time(), text=text))
+        else:
+            self._wait()
+        descent.kill_below(myself.pid)
+        self._say(Said(what="end", time=time.time()))
+        return 0
+
+    def _start(self, start: StartRank) -> None:
+        for command in rank_commands(self._order, self._folder, os.environ):
+            if not command.folder.is_dir():
+                raise NotADirectoryError(2, "no such folder", str(command.folder))
+            pid = start(command, self._leases)
+            self._ranks[pid] = command.rank
+            found = descent.status(pid)
+            ticks = 0 if found is None else found.process.ticks
+            self._say(Said(what="rank", time=time.time(), rank=command.rank, pid=pid, ticks=ticks))
+
+    def _wait(self) -> None:
+        while self._ranks:
+            pid, status = os.waitpid(-1, 0)
+            rank = self._ranks.pop(pid, None)
+            if rank is not None:
+                code = os.waitstatus_to_exitcode(status)
+                self._say(Said(what="exit", time=time.time(), rank=rank, code=code))
+
+    def _say(self, said: Said) -> None:
+        line = msgspec.json.encode(said) + b"\n"
+        with contextlib.suppress(OSError):  # a full disk: the shim hears it all the same
+            lines = os.open(
+                self._folder.launcher, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+            os.write(lines, line)
+            os.close(lines)
+        with contextlib.suppress(OSError):  # no shim: the next one reads the file
+            os.write(self._pipe, line)
 
 
-def _first_ephemeral_port() -> int:
+def fork(
+    order: TaskOrder, folder: TaskFolder, leases: Sequence[int], start: StartRank
+) -> tuple[int, int]:
+    """Start the launcher; its pid, and the descriptor from which its lines are read."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        _live(Launcher(order, folder, writer, leases), start, [writer, *leases])
+    os.close(writer)
+    return pid, reader
+
+
+def _live(launcher: Launcher, start: StartRank, kept: Sequence[int]) -> NoReturn:
+    code = 1
     try:
-        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    except (OSError, ValueError):
-        return 32_768
+        forget_signals()
+        descriptors.close_all_but(kept)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # the shim decides what ends
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        code = launcher.run(start)
+    except BaseException as error:  # whatever it is, this is no shim and must not go on as one
+        print(f"the launcher failed: {error!r}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)
 
 
-def _foreign(name: str) -> bool:
-    return name in _FOREIGN_NAMES or name.startswith(_FOREIGN_PREFIXES)
+def spawn(command: RankCommand, leases: Sequence[int]) -> int:
+    """Start a rank as a program of its own."""
+    started = subprocess.Popen(
+        command.arguments,
+        cwd=command.folder,
+        env=command.environment,
+        stdin=subprocess.DEVNULL,
+        pass_fds=leases,
+    )
+    started.returncode = 0  # who started it waits for it, not this object
+    return started.pid
+
+
+def said_in(text: bytes) -> Iterator[Said]:
+    """The whole lines of a launcher, those left out that cannot be read."""
+    for line in text.split(b"\n")[:-1]:
+        with contextlib.suppress(ValueError):
+            yield msgspec.json.decode(line, type=Said)
+
+
+def lives(folder: TaskFolder) -> bool:
+    """Whether a launcher holds the task, be it that it has said nothing yet."""
+    try:
+        lock = os.open(folder.launcher_lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def forget_signals() -> None:
+    """Take a forked process back to what a new one does with signals."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def become_subreaper() -> None:
+    """Be the parent of every orphan below."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        why = os.strerror(ctypes.get_errno())
+        print(f"cannot become a subreaper: {why}", file=sys.stderr, flush=True)
+
+
+def name_process(name: str) -> None:
+    """What `ps -o comm` shows, 15 bytes: a forked process keeps the command line it came from."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+def lines_of(folder: TaskFolder) -> bytes:
+    """All that the launcher has said so far."""
+    return _read(folder.launcher)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

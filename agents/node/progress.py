@@ -6,7 +6,7 @@ passed on: a number, a short text. Everything else is skipped and counted.
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,10 @@ TEXT_LIMIT: Final = 512
 """Characters of a name or a text; what is longer is cut."""
 
 CHUNK: Final = 2**20
+"""Bytes that a tail takes at once."""
+
+PLACES: Final = frozenset({"t", "step", "steps"})
+"""Where a line of metrics stands, not what it says."""
 
 Value = float | int | str | None
 _VALUES: Final = (float, int, str, type(None))
@@ -90,22 +94,22 @@ def _metric(said: dict[str, Any]) -> Metric:
     values = {}
     for name, value in said.items():
         if name != "what" and isinstance(value, _VALUES):
-            values[_text(name)] = _value(value)
+            values[short_text(name)] = _value(value)
         if len(values) == VALUE_LIMIT:
             break
     return Metric(values)
 
 
 def _result(said: dict[str, Any]) -> Result:
-    return Result(_text(said["name"]), _value(said["value"]))
+    return Result(short_text(said["name"]), _value(said["value"]))
 
 
 def _artifact(said: dict[str, Any]) -> Artifact:
-    return Artifact(_text(said["name"]), _text(said["path"], 4096))
+    return Artifact(short_text(said["name"]), short_text(said["path"], 4096))
 
 
 def _phase(said: dict[str, Any]) -> Phase:
-    return Phase(_text(said["phase"]))
+    return Phase(short_text(said["phase"]))
 
 
 def _other(said: dict[str, Any]) -> Other:
@@ -120,7 +124,8 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Line]]] = {
 }
 
 
-def _text(value: object, limit: int = TEXT_LIMIT) -> str:
+def short_text(value: object, limit: int = TEXT_LIMIT) -> str:
+    """A text that every encoding of ours can carry. Raises ValueError for what is none."""
     if not isinstance(value, str):
         raise ValueError("not a text")
     if len(value) <= limit and value.isascii():
@@ -133,7 +138,7 @@ def _value(value: object) -> Value:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str):
-        return None if value is None else _text(value)
+        return None if value is None else short_text(value)
     if not isinstance(value, int):
         raise ValueError("neither number nor text")
     return int(value) if abs(value) < 2**63 else float(value)
@@ -163,8 +168,12 @@ class Tail:
 
     def read(self) -> list[Line]:
         """The lines of the next chunk, none at the end of what is written so far."""
+        return self.parsed(self.raw())
+
+    def parsed(self, raw_lines: Iterable[bytes]) -> list[Line]:
+        """What lines mean; those without a meaning are counted."""
         lines = []
-        for raw in self._raw_lines():
+        for raw in raw_lines:
             line = parse(raw)
             if line is None:
                 self.bad += 1
@@ -177,7 +186,8 @@ class Tail:
         """Whether the last `read` stopped before the end of what is written."""
         return self._full
 
-    def _raw_lines(self) -> Iterator[bytes]:
+    def raw(self) -> Iterator[bytes]:
+        """The lines of the next chunk as they are written."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
@@ -216,10 +226,10 @@ def advance(progress: Progress, line: Line) -> None:
     if not isinstance(line, Metric):
         return
     values = line.values
-    if isinstance(step := values.get("step"), int | float):
-        progress.step = int(step)
-    if isinstance(steps := values.get("steps"), int | float):
-        progress.steps = int(steps)
+    if (step := whole(values.get("step"))) is not None:
+        progress.step = step
+    if (steps := whole(values.get("steps"))) is not None:
+        progress.steps = steps
     if "loss" in values:
         progress.loss = _number(values["loss"])
     if isinstance(phase := values.get("phase"), str):
@@ -227,6 +237,64 @@ def advance(progress: Progress, line: Line) -> None:
     tokens, seconds = _number(values.get("tokens")), _number(values.get("dt"))
     if tokens is not None and seconds:
         progress.tokens_per_second = tokens / seconds
+
+
+def advance_by_names(progress: Progress, line: Metric) -> None:
+    """Bring `progress` up to figures under the names that programs commonly give them."""
+    values = {_meaning(name): value for name, value in line.values.items()}
+    if (step := whole(values.get("step"))) is not None:
+        progress.step = step
+    if (steps := whole(values.get("steps"))) is not None:
+        progress.steps = steps
+    if "loss" in values:
+        progress.loss = _number(values["loss"])
+    if (rate := _number(values.get("tokens_per_second"))) is not None:
+        progress.tokens_per_second = rate
+
+
+def names_loss(line: Metric) -> bool:
+    """Whether one of the figures is the loss in training, under whatever name."""
+    return any(_meaning(name) == "loss" for name in line.values)
+
+
+def _meaning(name: str) -> str | None:
+    return _MEANT.get(name.lower().translate(_SEPARATORS))
+
+
+_SEPARATORS: Final = str.maketrans("_.- ", "////")
+
+_NAMES: Final = {
+    "loss": (
+        "loss",
+        *("train/loss", "loss/train", "training/loss", "loss/training", "train/loss/step"),
+        *("train/batch/loss", "batch/loss", "loss/step", "step/loss", "lm/loss", "train/lm/loss"),
+    ),
+    "step": (
+        "step",
+        "global/step",
+        "train/global/step",
+        "trainer/global/step",
+        "iter",
+        "iteration",
+    ),
+    "steps": ("steps", "max/steps", "total/steps", "train/max/steps", "train/total/steps"),
+    "tokens_per_second": (
+        *("tokens/per/second", "tokens/per/sec", "tokens/s", "tok/s", "tps"),
+        *("train/tokens/per/second", "train/tokens/per/sec", "train/train/tokens/per/second"),
+        *("throughput/tokens/per/sec", "perf/tokens/per/second", "throughput/tps"),
+    ),
+}
+"""What programs call a figure, in small letters with "/" for what separates words. Only names that
+mean the training: a validation loss is not how far a job has come."""
+
+_MEANT: Final = {name: meant for meant, names in _NAMES.items() for name in names}
+
+
+def whole(value: Value) -> int | None:
+    """A number without its fraction, None for what is none or is beyond 64 bits."""
+    if isinstance(value, str) or value is None or not abs(value) < 2**63:
+        return None
+    return int(value)
 
 
 def _number(value: Value) -> float | None:

@@ -1,97 +1,114 @@
 """The process that owns a task: `python -m llmos.agents.node.shim TASKFOLDER`.
 
-It starts the launcher, watches launcher and ranks, says in `state.json` what becomes of them, and
-ends all that came of them. It depends on nobody: agent and terminal may go. It never reaps a rank
-that the launcher started, since the launcher would lose the exit code; what becomes an orphan below
-it, it does reap, being a subreaper.
+It has the launcher start the ranks, watches both, says in `state.json` what becomes of them, and
+ends all that came of them. It depends on nobody: agent, terminal and launcher may go. Where it is
+lost itself, the agent starts another for the same task folder, which goes on where this one ended.
 """
 
 import contextlib
-import ctypes
+import fcntl
 import os
-import re
 import select
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Final, Literal
 
-from ..protocol.jobs import RankState, TaskOrder, TaskState
-from . import descent, launcher
-from .taskfolder import StateFile, TaskFolder, last_line
-from .words import RUNNING, asked_to_stop, cannot_start, how_it_ended, why_no_ranks
+from ..errors import LaunchError
+from ..protocol.jobs import Failure, RankState, TaskOrder, TaskState
+from . import descent, descriptors, failures, launcher
+from .launcher import Said
+from .leases import Leases
+from .logindex import LogKeeper
+from .taskfolder import StateFile, TaskFolder
+from .verdict import exit_note, verdict
+from .words import RUNNING, asked_to_stop
 
 FAILURE_DELAY: Final = 1.0
 """Seconds that the other ranks have, after the first failed, to print why they fail too."""
 
 LAUNCHER_PATIENCE: Final = 3.0
-"""Seconds that the launcher has, once its ranks are dead, to print their exit codes and end."""
+"""Seconds that the launcher has, once its ranks are dead, to say how they ended and to end."""
 
-LOOK_FOR_RANKS: Final = 0.02
-"""Seconds between looks at the launcher's children, until each rank is known. After that nothing is
-polled."""
+WITHOUT_PIPE: Final = 0.1
+"""Seconds between looks at what a launcher says that another shim started."""
+
+UNKNOWN_AFTER: Final = 0.5
+"""Seconds after which it counts as unknown how a rank without a launcher ended."""
 
 LAST_WORDS: Final = 60.0
 """Seconds to try to write the last state on a disk that takes nothing."""
 
-_PR_SET_CHILD_SUBREAPER: Final = 36
-
-_ELASTIC_FAILURE = re.compile(
-    r"rank\s*: (?P<rank>\d+) \(local_rank: \d+\)\s+exitcode\s*: (?P<code>-?\d+) \(pid: (?P<pid>\d+)"
-)
-"""In what torch's launcher prints when it ends: every failed rank, the first one last."""
+_ENDED: Final = frozenset({"succeeded", "failed", "stopped"})
 
 
 class Shim:
     """One task, from its order to its end."""
 
-    def __init__(self, folder: TaskFolder) -> None:
-        myself = descent.itself()
+    def __init__(self, folder: TaskFolder, start: launcher.StartRank = launcher.spawn) -> None:
         self._folder = folder
+        self._start = start
         self._file = StateFile(folder)
-        self._state = TaskState(
-            state="starting",
-            cause="starting",
-            time=time.time(),
-            shim=myself.pid,
-            shim_ticks=myself.ticks,
-            boot=descent.boot_id(),
-        )
-        self._began = time.time()
         self._saved = True
         self._poll = select.poll()
         self._alive: dict[int, RankState] = {}
         """Ranks that run, by pidfd."""
 
-        self._launcher: subprocess.Popen[bytes] | None = None
-        self._launcher_code: int | None = None
+        self._launcher: descent.Process | None = None
+        self._launcher_watch: int | None = None
+        """The launcher's pidfd, None where it does not run or is not known yet."""
+
+        self._pipe: int | None = None
+        self._heard = b""
+        self._error: str | None = None
         self._stop_asked = False
         self._stopping = False
-        self._first: RankState | None = None
-        self._first_time = 0.0
+        self._failed_at: float | None = None
         self._deadline: float | None = None
         """When what still runs is killed, by the monotonic clock."""
 
-        self._killed = False
+        self._killed_at: float | None = None
+        self._successor = False
+        """Whether another shim owned the task before, below which its processes began."""
 
     def run(self) -> None:
-        """Own the task until nothing of it is left."""
+        """Own the task until nothing of it is left; nothing where it has an owner or has ended."""
+        self._lock = os.open(
+            self._folder.shim_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode=0o600
+        )
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        before = self._folder.read_state()
+        if before is not None and before.state in _ENDED:
+            return
+        self._successor = before is not None
+        self._state = _own_state(before)
+        self._logs = LogKeeper(self._folder)
         self._listen()
         self._save()
         order = self._folder.read_order()
         if order is None:
             self._end("failed", f"{self._folder.order} cannot be read")
             return
-        try:
-            self._launch(order)
-        except (OSError, ValueError) as error:
-            self._end("failed", cannot_start(order, error))
+        if self._state.boot != descent.boot_id():
+            self._state.failure = Failure(name=failures.OURS.name, time=time.time())
+            self._end("failed", "the host was booted again while it ran")
             return
-        while self._launcher_code is None:
+        try:
+            self._begin(order)
+        except LaunchError as error:
+            self._state.failure = Failure(name=failures.OURS.name, time=time.time())
+            self._end("failed", str(error))
+            return
+        while not self._over():
             self._step(order)
         self._end_the_rest()
+        for rank in self._state.ranks:
+            rank.ended = rank.ended or time.time()
+        self._logs.keep()
         self._conclude(order)
 
     def give_up(self, error: Exception) -> None:
@@ -99,15 +116,54 @@ class Shim:
         self._end_the_rest()
         self._end("failed", f"the shim itself failed: {error!r}; {self._folder.shim_log} says more")
 
+    def _begin(self, order: TaskOrder) -> None:
+        """Start the launcher, or find the one that another shim started."""
+        if self._folder.stop.exists():
+            self._stop_asked = True
+        self._remember()
+        self._hear_file()
+        if self._launcher is None and not launcher.lives(self._folder):
+            _, self._pipe = launcher.fork(order, self._folder, self._leases(order), self._start)
+            self._poll.register(self._pipe, select.POLLIN)
+
+    def _leases(self, order: TaskOrder) -> list[int]:
+        """The GPUs' leases: inherited, or taken anew where a shim before this one took them along.
+
+        Raises LaunchError where another was quicker.
+        """
+        inherited = descriptors.below(Leases().folder)
+        if inherited or not order.gpus:
+            return inherited
+        lease = Leases().take(order.gpus, order.job)
+        if lease is None:
+            raise LaunchError("its shim was lost, and another job was quicker to take its GPUs")
+        return lease.descriptors
+
+    def _remember(self) -> None:
+        """What a shim before this one had noted and not come to act on."""
+        failed = [rank.ended or 0.0 for rank in self._state.ranks if rank.exit_code]
+        if failed and not self._stop_asked:
+            self._failed_at = min(failed)
+            self._deadline = time.monotonic() + FAILURE_DELAY
+
     def _step(self, order: TaskOrder) -> None:
         ready = self._wait(order)
-        self._look_at(ready)
+        self._hear()
         self._reap()
-        self._look_for_ranks(order)
+        self._look_at(ready)
+        self._look_for_the_lost(order)
         self._obey(order)
         self._keep_deadline(order)
         if not self._saved:
             self._save()
+
+    def _over(self) -> bool:
+        """Whether the launcher is gone, and with it each rank that it said."""
+        if self._launcher_watch is not None or self._alive:
+            return False
+        if self._launcher is None:
+            return self._pipe is None and not launcher.lives(self._folder)
+        return True
 
     # What is told to the shim
 
@@ -127,96 +183,162 @@ class Shim:
         self._stop_asked = True
 
     def _wait(self, order: TaskOrder) -> list[int]:
-        """The pidfds of the ranks that ended."""
+        """The descriptors that have something to say."""
         ready = [descriptor for descriptor, _ in self._poll.poll(self._timeout(order))]
         if self._wakeup in ready:
-            ready.remove(self._wakeup)
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wakeup, 4096)
         return ready
 
-    def _timeout(self, order: TaskOrder) -> float | None:
+    def _timeout(self, order: TaskOrder) -> float:
         """Milliseconds to wait at most."""
-        if self._stop_asked and not self._stopping and self._first is None:
+        if self._stop_asked and not self._stopping and self._failed_at is None:
             return 0
-        times = []
-        if len(self._state.ranks) < order.ranks:
-            times.append(LOOK_FOR_RANKS)
+        times = [self._logs.keep()]
+        if self._pipe is None and (len(self._state.ranks) < order.ranks or self._codes_missing()):
+            times.append(WITHOUT_PIPE)
         if not self._saved:
             times.append(1.0)
         if self._deadline is not None:
             times.append(max(0.0, self._deadline - time.monotonic()))
-        return min(times) * 1000 + 1 if times else None
+        return min(times) * 1000 + 1
 
-    # Launcher and ranks
+    def _codes_missing(self) -> bool:
+        return any(rank.ended and rank.exit_code is None for rank in self._state.ranks)
 
-    def _launch(self, order: TaskOrder) -> None:
-        command = launcher.command(order, self._folder, os.environ)
-        if not command.folder.is_dir():
-            raise NotADirectoryError(2, "no such folder", str(command.folder))
-        self._launcher = subprocess.Popen(
-            command.arguments,
-            cwd=command.folder,
-            env=command.environment,
-            stdin=subprocess.DEVNULL,
-        )
-        if order.request.program.launcher == "plain":
-            self._meet(0, self._launcher.pid)
-            self._save()
+    # What the launcher says
 
-    def _look_for_ranks(self, order: TaskOrder) -> None:
-        """Ranks are the launcher's children that it started with a RANK."""
-        if self._launcher is None or len(self._state.ranks) >= order.ranks:
+    def _hear(self) -> None:
+        if self._pipe is None:
+            self._hear_file()
             return
-        known = {rank.pid for rank in self._state.ranks}
-        found = len(known)
-        for pid in descent.children(self._launcher.pid):
-            if pid not in known:
-                rank = descent.environment(pid).get("RANK", "")
-                if rank.isdecimal():
-                    self._meet(int(rank), pid)
-        if len(self._state.ranks) > found:
+        try:
+            text = os.read(self._pipe, 2**16)
+        except BlockingIOError:
+            return
+        if not text:
+            self._poll.unregister(self._pipe)
+            os.close(self._pipe)
+            self._pipe = None
+            return
+        *lines, rest = (self._heard + text).split(b"\n")
+        self._heard = rest
+        self._take(b"".join(line + b"\n" for line in lines))
+
+    def _hear_file(self) -> None:
+        """All of it, each time: what was heard already changes nothing."""
+        if self._launcher is None or self._launcher_watch is not None or self._codes_missing():
+            self._take(launcher.lines_of(self._folder))
+
+    def _take(self, text: bytes) -> None:
+        changed = False
+        for said in launcher.said_in(text):
+            changed |= self._take_line(said)
+        if changed:
             self._save()
 
-    def _meet(self, rank: int, pid: int) -> None:
+    def _take_line(self, said: Said) -> bool:
+        """Whether a line says something new."""
+        if said.what == "launcher" and self._launcher is None:
+            self._launcher = descent.Process(said.pid, said.ticks)
+            self._launcher_watch = descent.open_process(self._launcher)
+            if self._launcher_watch is not None:
+                self._poll.register(self._launcher_watch, select.POLLIN)
+            return False
+        if said.what == "rank":
+            return self._meet(said)
+        if said.what == "exit":
+            return self._note_end(self._rank(said.rank), said.code, said.time)
+        if said.what == "error":
+            self._error = said.text
+        return False
+
+    def _meet(self, said: Said) -> bool:
         """Watch a rank."""
-        status = descent.status(pid)
-        descriptor = None if status is None else descent.open_process(status.process)
-        if status is None or descriptor is None:
-            return
-        state = RankState(rank=rank, pid=pid, started=time.time())
-        self._alive[descriptor] = state
-        self._poll.register(descriptor, select.POLLIN)
-        self._state.ranks.append(state)
+        known = self._rank(said.rank)
+        if known is None:
+            known = RankState(rank=said.rank, pid=said.pid, ticks=said.ticks, started=said.time)
+            self._state.ranks.append(known)
+        elif known.ended or any(known is alive for alive in self._alive.values()):
+            return False
+        process = descent.Process(known.pid, known.ticks)
+        watch = descent.open_process(process)
+        if watch is None:
+            known.ended = time.time()
+        else:
+            self._alive[watch] = known
+            self._poll.register(watch, select.POLLIN)
         if self._stopping:
-            descent.send(status.process, signal.SIGTERM)
+            descent.send(process, signal.SIGTERM)
         elif self._state.state == "starting":
-            self._state.state = "running"
-            self._state.cause = RUNNING
+            self._state.state, self._state.cause = "running", RUNNING
+        return True
+
+    def _rank(self, number: int) -> RankState | None:
+        return next((rank for rank in self._state.ranks if rank.rank == number), None)
+
+    # What becomes of launcher and ranks
 
     def _look_at(self, ready: list[int]) -> None:
-        """Note how ranks ended; the launcher may not yet have asked, so it stands in /proc."""
-        ended = []
+        """Whose pidfd is ready has ended."""
+        changed = False
         for descriptor in ready:
-            rank = self._alive.pop(descriptor)
-            self._poll.unregister(descriptor)
-            os.close(descriptor)
-            status = descent.status(rank.pid)
-            if status is not None and rank.exit_code is None:
-                rank.exit_code = status.exit_code
-            ended.append(rank)
-        # Of several at once, the one that somebody asked to end is not the first.
-        ended.sort(key=lambda rank: rank.exit_code == -signal.SIGTERM)
-        for rank in ended:
-            self._note_failure(rank)
-        if ended:
+            rank = self._alive.get(descriptor)
+            if rank is not None:
+                self._forget(descriptor)
+                del self._alive[descriptor]
+                # The launcher may not yet have asked: then how it ended stands in /proc.
+                found = descent.status(rank.pid)
+                same = found is not None and found.process.ticks == rank.ticks
+                self._note_end(rank, found.exit_code if found and same else None, time.time())
+                changed = True
+            elif descriptor == self._launcher_watch:
+                self._forget(descriptor)
+                self._launcher_watch = None
+                self._hear_to_the_end()
+        if changed:
             self._save()
 
-    def _note_failure(self, rank: RankState) -> None:
-        if rank.exit_code and self._first is None and not self._stopping:
-            self._first = rank
-            self._first_time = time.time()
+    def _look_for_the_lost(self, order: TaskOrder) -> None:
+        """Without a launcher nobody may say how a rank ended, and no further rank will start."""
+        if self._launcher is None:
+            return
+        missing = len(self._state.ranks) < order.ranks
+        if self._launcher_watch is not None:
+            if not missing and not self._alive and self._deadline is None and self._launcher:
+                descent.send(self._launcher, signal.SIGCONT)
+                self._deadline = time.monotonic() + LAUNCHER_PATIENCE  # it should end by itself
+            return
+        self._complete_from_notes()
+        unknown = [rank for rank in self._state.ranks if rank.ended and rank.exit_code is None]
+        if self._deadline is None and (
+            missing or any(time.time() - (rank.ended or 0.0) > UNKNOWN_AFTER for rank in unknown)
+        ):
+            self._deadline = time.monotonic()
+
+    def _hear_to_the_end(self) -> None:
+        """What the launcher said before it ended."""
+        while self._pipe is not None:
+            before = self._pipe
+            self._hear()
+            if self._pipe == before and not select.select([before], [], [], 0)[0]:
+                break
+        self._take(launcher.lines_of(self._folder))
+
+    def _forget(self, descriptor: int) -> None:
+        self._poll.unregister(descriptor)
+        os.close(descriptor)
+
+    def _note_end(self, rank: RankState | None, code: int | None, moment: float) -> bool:
+        """A rank has ended, so far as it is known how."""
+        if rank is None or (rank.ended and (rank.exit_code is not None or code is None)):
+            return False
+        rank.ended = rank.ended or moment
+        rank.exit_code = code if rank.exit_code is None else rank.exit_code
+        if rank.exit_code and self._failed_at is None and not self._stopping:
+            self._failed_at = rank.ended
             self._deadline = time.monotonic() + FAILURE_DELAY
+        return True
 
     def _reap(self) -> None:
         """Ask every child that ended how: the launcher, and orphans that became ours."""
@@ -228,43 +350,49 @@ class Shim:
             if pid == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
-            if self._launcher is not None and pid == self._launcher.pid:
-                self._launcher_code = self._launcher.returncode = code
             for rank in self._state.ranks:
                 if rank.pid == pid and rank.exit_code is None:
-                    rank.exit_code = code
+                    self._note_end(rank, code, time.time())
 
     # Ends
 
     def _obey(self, order: TaskOrder) -> None:
         """Stop, if asked to and not yet ending: the ranks may end by themselves for a while."""
-        if not self._stop_asked or self._stopping or self._first is not None:
+        if not self._stop_asked or self._stopping or self._failed_at is not None:
             return
         self._stopping = True
         self._deadline = time.monotonic() + order.grace
         self._state.cause = asked_to_stop(order.grace)
         for rank in self._alive.values():
-            status = descent.status(rank.pid)
-            if status is not None:
-                descent.send(status.process, signal.SIGTERM)
-        if not self._state.ranks and self._launcher is not None:
-            # Popen's own way to signal would reap it; we have not, so the pid is still its own.
-            os.kill(self._launcher.pid, signal.SIGTERM)
+            descent.send(descent.Process(rank.pid, rank.ticks), signal.SIGTERM)
         self._save()
 
     def _keep_deadline(self, order: TaskOrder) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
             return
-        spare = []
-        if not self._killed and self._launcher and order.request.program.launcher != "plain":
-            spare = [self._launcher.pid]
-        self._say_who_stays(descent.kill_below(self._state.shim, spare))
-        self._killed = True
+        spare = self._launcher if self._killed_at is None else None
+        self._killed_at = self._killed_at or time.time()
+        self._say_who_stays(self._kill(spare))
         self._deadline = time.monotonic() + LAUNCHER_PATIENCE
+
+    def _kill(self, spare: descent.Process | None = None) -> list[descent.Status]:
+        """Kill what is left of the task, whoever is its parent; what does not end."""
+        left = descent.kill_below(os.getpid(), [spare.pid] if spare else ())
+        orphans = [descent.Process(rank.pid, rank.ticks) for rank in self._alive.values()]
+        for process in (self._launcher, *orphans):
+            if process is None or not descent.living(process):
+                continue
+            # Below another parent, after a shim before this one: what comes of it goes first.
+            left += descent.kill_below(process.pid)
+            if process != spare:
+                descent.send(process, signal.SIGKILL)
+        if self._successor:
+            descent.kill_marked(self._folder.path)
+        return left
 
     def _end_the_rest(self) -> None:
         """Whoever outlives the launcher is killed; a task has ended when nothing of it is left."""
-        while left := descent.kill_below(self._state.shim):
+        while left := self._kill():
             self._reap()
             self._say_who_stays(left)
         self._reap()
@@ -279,59 +407,19 @@ class Shim:
             self._save()
 
     def _conclude(self, order: TaskOrder) -> None:
-        self._complete_exit_codes()
-        if self._stopping:
-            self._end("stopped", self._how_it_stopped(order))
-        elif self._launcher_code == 0 and self._first is None:
-            self._state.exit_code = 0
-            self._end("succeeded", "every rank ended with exit code 0")
-        elif self._first is not None:
-            self._state.exit_code = self._first.exit_code
-            self._end("failed", self._describe_failure(self._first))
-        else:
-            self._state.exit_code = self._launcher_code
-            before = "" if self._state.ranks else " before a rank started"
-            why = why_no_ranks(order, last_line(self._folder.shim_log) or "")
-            self._end("failed", f"the launcher {how_it_ended(self._launcher_code)}{before}: {why}")
+        self._take(launcher.lines_of(self._folder))
+        self._complete_from_notes()
+        state = self._state
+        end = verdict(order, self._folder, state.ranks, stopped=self._stopping, error=self._error)
+        state.exit_code, state.failure = end.exit_code, end.failure
+        self._end(end.state, end.cause)
 
-    def _complete_exit_codes(self) -> None:
-        """What /proc no longer had, the launcher says: by exit code 0, or in its last lines."""
-        if self._launcher_code == 0:
-            for rank in self._state.ranks:
-                rank.exit_code = rank.exit_code or 0
-        for match in _ELASTIC_FAILURE.finditer(_end_of(self._folder.shim_log)):
-            rank = self._rank(int(match["rank"]), int(match["pid"]))
-            rank.exit_code = int(match["code"])
-            # The launcher's first failure counts where the shim saw none.
-            if self._first_time == 0 and not self._stopping:
-                self._first = rank
-
-    def _rank(self, number: int, pid: int) -> RankState:
-        """A rank by its number; one that ended before it was seen is known from now on."""
+    def _complete_from_notes(self) -> None:
+        """How a rank ended that nobody was the parent of, it said itself."""
         for rank in self._state.ranks:
-            if rank.rank == number:
-                return rank
-        self._state.ranks.append(RankState(rank=number, pid=pid, started=self._began))
-        return self._state.ranks[-1]
-
-    def _describe_failure(self, rank: RankState) -> str:
-        said = last_line(self._folder.log(rank.rank))
-        if said is None and self._launcher is not None and self._launcher.pid == rank.pid:
-            said = last_line(self._folder.shim_log)
-        moment = time.gmtime(self._first_time or time.time())
-        what = f"{how_it_ended(rank.exit_code)}: {said or 'it printed nothing'}"
-        clock = time.strftime("%Y-%m-%d %H:%M:%SZ", moment)
-        self._state.first_failure = f"rank {rank.rank} at {clock} {what}"
-        return f"rank {rank.rank} {what}"
-
-    def _how_it_stopped(self, order: TaskOrder) -> str:
-        killed = sum(rank.exit_code == -signal.SIGKILL for rank in self._state.ranks)
-        if not killed:
-            return "stopped as asked"
-        return (
-            f"stopped; {killed} of {order.ranks} ranks did not end within {order.grace:g} s "
-            "and were killed"
-        )
+            note = exit_note(self._folder, rank.rank)
+            if rank.ended and rank.exit_code is None and note is not None:
+                self._note_end(rank, note.exit_code, note.time)
 
     # What the shim says
 
@@ -356,33 +444,13 @@ class Shim:
             self._saved = True
 
 
-def _end_of(path: Path, window: int = 2**16) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - window))
-            return file.read(window).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _print(text: str) -> None:
-    with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
-
-
-def _become_owner() -> None:
-    """A session of our own, and the parent of every orphan below us."""
+def own(folder: TaskFolder, start: launcher.StartRank = launcher.spawn) -> None:
+    """Become the owner of a task: a session of one's own, the parent of every orphan below."""
     with contextlib.suppress(PermissionError):
         os.setsid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        _print(f"cannot become a subreaper: {os.strerror(ctypes.get_errno())}")
-
-
-def main() -> None:
-    """Own the task whose folder the command line names."""
-    _become_owner()
-    shim = Shim(TaskFolder(Path(sys.argv[1])))
+    launcher.become_subreaper()
+    launcher.name_process("llmos-shim")
+    shim = Shim(folder, start)
     try:
         shim.run()
     except Exception as error:
@@ -390,5 +458,25 @@ def main() -> None:
         raise
 
 
+def _own_state(before: TaskState | None) -> TaskState:
+    myself = descent.itself()
+    if before is None:
+        return TaskState(
+            state="starting",
+            cause="starting",
+            time=time.time(),
+            shim=myself.pid,
+            shim_ticks=myself.ticks,
+            boot=descent.boot_id(),
+        )
+    before.shim, before.shim_ticks = myself.pid, myself.ticks
+    return before
+
+
+def _print(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
 if __name__ == "__main__":
-    main()
+    own(TaskFolder(Path(sys.argv[1])))

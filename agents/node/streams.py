@@ -17,6 +17,7 @@ import msgspec
 from ..protocol.facts import Gap, Interest
 from ..protocol.frames import Frame, Kind
 from ..samplers.pace import next_multiple
+from .aftermath import Sample
 
 RING_FRAMES: Final = 600
 """Ten minutes at one sample a second."""
@@ -163,6 +164,10 @@ class Streams:
             gap = Gap(first=seq + 1, last=first - 1)
             kept.insert(0, Frame(Kind.GAP, _encode(gap), wall=time.time()))
         return kept
+
+    def samples(self) -> list[Sample]:
+        """The ringed samples, oldest first: when each was sent, and its payload."""
+        return [(frame.wall, frame.payload) for frame in self._ring if frame.kind == Kind.SAMPLE]
 
     def _ringed(self, kind: Kind, payload: bytes) -> Frame:
         self._seq += 1

@@ -1,20 +1,18 @@
-"""The jobs of this node: started, watched, stopped, recorded and told about.
+"""What an agent does with jobs when asked: take, show, stop, restart, hold, release.
 
-The supervisor understands nothing of what a job does. It may die at any time without harm to a job:
-the shims go on, and the next supervisor adopts them from the records and their task folders.
+The course of jobs, which goes on unasked, is the matter of `course`.
 """
 
 import asyncio
-import contextlib
+import os
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from ..errors import LaunchError, RequestRefused, StateFolderError
+from ..errors import RequestRefused, StateFolderError
 from ..protocol.events import Event
 from ..protocol.jobs import (
     Curve,
@@ -22,58 +20,39 @@ from ..protocol.jobs import (
     JobRequest,
     JobState,
     JobSummary,
+    LogLine,
     LogPiece,
-    Metric,
-    TaskOrder,
-    TaskState,
+    RankStacks,
 )
 from ..records.jobs import JobRecords
 from ..records.secrets import lacks_secrets
-from .adoption import jobs_on_disk, newest_order, summary_of, task_folder, unrecorded
-from .attempt import Attempt
-from .follower import Follower
-from .leases import grant
+from . import stacks
+from .adoption import attempts_of, jobs_on_disk, keep_request, kept_request, task_folder
+from .course import Course, Published
 from .ledger import Ledger, as_now
+from .livejob import LiveJob
 from .logs import pieces
-from .series import curves
+from .merged import merged
+from .occupancy import GpuUse
+from .queue import refuse_impossible, settled
+from .series import curves, curves_of_all
 from .taskfolder import TaskFolder
-from .words import RUNNING, asked_to_stop
-
-STARTING_PERIOD: Final = 0.1
-"""Seconds between looks while a job starts: it is waited for."""
-
-SHOWN_PERIOD: Final = 0.25
-"""While somebody shows a job's figures or logs."""
-
-QUIET_PERIOD: Final = 1.0
-"""While jobs run and nobody looks closely. Without jobs there is no look at all."""
+from .words import asked_to_stop
 
 MOST_POINTS: Final = 10_000
-
-GONE: Final = "its shim is gone without a last word"
-
-Published = JobSummary | Metric | LogPiece
+MOST_LINES: Final = 10_000
 
 
-class Job:
-    """A job that has not ended."""
-
-    def __init__(
-        self, summary: JobSummary, order: TaskOrder, changed: Callable[[], None], folder: TaskFolder
-    ) -> None:
-        self.summary = summary
-        self.order = order
-        self.attempt = Attempt(folder, changed)
-        self.follower = Follower(folder, order.job, order.attempt)
-        self.stopping = False
-        self.restarting = summary.state == "restarting"
+def _nothing(summary: JobSummary, folder: TaskFolder) -> None:
+    return
 
 
 class Supervisor:
     """Runs jobs. All methods belong to the event loop's thread, except `processes`.
 
     `publish` is given what changed, after it was stored; `report` is given events. `gpus` says
-    which GPUs the node has, by row: their UUIDs.
+    which GPUs the node has and who has them. `on_end` is told of each job that has ended, with the
+    folder of its last attempt. `grace` is in seconds.
     """
 
     def __init__(
@@ -84,41 +63,53 @@ class Supervisor:
         *,
         publish: Callable[[Published], None],
         report: Callable[[Event], None] = lambda event: None,
-        gpus: Callable[[], Sequence[str]] = tuple,
+        gpus: Callable[[], Sequence[GpuUse]] = tuple,
+        cores: int | None = None,
         grace: float = 10.0,
+        on_end: Callable[[JobSummary, TaskFolder], None] = _nothing,
     ) -> None:
-        self.shown_metrics: set[str] = set()
-        """Ids of the jobs whose figures somebody shows."""
-
-        self.shown_logs: set[str] = set()
-        """Ids of the jobs whose logs somebody shows."""
-
         self._records = records
         self._run_folder = state_folder / "run"
         self._node = node_id
-        self._publish = publish
-        self._ledger = Ledger(records, node_id, publish, report)
         self._gpus = gpus
-        self._grace = grace
-        self._jobs: dict[str, Job] = {}
-        self._wake = asyncio.Event()
-
-    # What the agent asks
+        self._ledger = Ledger(records, node_id, publish, report)
+        self.course = Course(
+            records,
+            self._ledger,
+            self._run_folder,
+            node_id,
+            publish=publish,
+            report=report,
+            gpus=gpus,
+            cores=cores or os.cpu_count() or 1,
+            grace=grace,
+            on_end=on_end,
+        )
 
     @property
     def running(self) -> bool:
         """Whether a job has not ended."""
-        return bool(self._jobs)
+        return bool(self.course.jobs)
 
     def processes(self) -> dict[int, tuple[str, int]]:
         """Job and rank of every running rank, by pid. May be called from any thread."""
         return {
             rank.pid: (job.summary.id, rank.rank)
-            for job in list(self._jobs.values())
-            if job.attempt.state is not None
+            for job in list(self.course.jobs.values())
+            if job.attempt is not None and job.attempt.state is not None
             for rank in job.attempt.state.ranks
-            if rank.exit_code is None
+            if rank.ended is None
         }
+
+    def holders(self) -> dict[int, str]:
+        """The job of every shim and rank that runs, by pid: who may be named by a lease."""
+        found = {}
+        for job in self.course.jobs.values():
+            if job.attempt is not None and job.attempt.shim is not None:
+                found[job.attempt.shim] = job.summary.id
+        return found | {pid: job for pid, (job, _) in self.processes().items()}
+
+    # Showing
 
     def list(self) -> list[JobSummary]:
         """The newest jobs, newest first."""
@@ -127,35 +118,90 @@ class Supervisor:
     def get(self, job: str) -> JobRecord:
         """All that is known of a job. Raises RequestRefused (404)."""
         record = self._records.get(job)
-        folder = self._folder(job, record.summary.attempt).path
+        record.summary = self._live_or(record.summary)
+        folder = self.folder(job, record.summary.attempt).path
         record.folder = str(folder) if folder.is_dir() else None
-        if job in self._jobs:
-            record.summary = self._jobs[job].summary
-            record.results |= self._jobs[job].follower.results
-            record.artifacts |= self._jobs[job].follower.artifacts
+        record.attempts = attempts_of(self._run_folder, job)
+        live = self.course.jobs.get(job)
+        if live is not None and live.follower is not None:
+            record.results |= live.follower.results
+            record.artifacts |= live.follower.artifacts
         return record
 
-    async def series(self, job: str, points: int = 500, rank: int = 0) -> Sequence[Curve]:
-        """The curves of a job's present attempt, each with at most `points` points."""
+    async def series(
+        self, job: str, points: int = 500, rank: int | None = 0, name: str | None = None
+    ) -> Sequence[Curve]:
+        """The curves of a job's present attempt, each with at most `points` points.
+
+        Of one rank, or of all where `rank` is None; only those called `name`, if it is given.
+        """
         attempt = self._summary(job, rank).attempt
-        folder = self._folder(job, attempt)
-        return await asyncio.to_thread(curves, folder, attempt, min(points, MOST_POINTS), rank)
+        folder, points = self.folder(job, attempt), min(points, MOST_POINTS)
+        names = None if name is None else {name}
+        if rank is None:
+            return await asyncio.to_thread(curves_of_all, folder, attempt, points, names)
+        found = await asyncio.to_thread(curves, folder, attempt, points, rank)
+        return [curve for curve in found if names is None or curve.name in names]
 
     def logs(
         self, job: str, rank: int | None = None, offset: int | None = None, lines: int = 200
     ) -> Sequence[LogPiece]:
         """What a rank, or every rank, printed: the last lines, or a piece from an offset on."""
         attempt = self._summary(job, rank).attempt
-        return pieces(self._folder(job, attempt), (job, attempt), rank, offset, lines)
+        return pieces(self.folder(job, attempt), (job, attempt), rank, offset, lines)
+
+    async def lines(
+        self,
+        job: str,
+        *,
+        lines: int = 200,
+        ranks: Collection[int] | None = None,
+        search: str | None = None,
+        before: float | None = None,
+        after: float | None = None,
+        fold: bool = True,
+        ends: Mapping[int, int] | None = None,
+    ) -> Sequence[LogLine]:
+        """What all ranks printed, by time: see `merged`. Raises RequestRefused."""
+        for rank in ranks or ():
+            self._summary(job, rank)
+        folder = self.folder(job, self._summary(job, None).attempt)
+        return await asyncio.to_thread(
+            merged,
+            folder,
+            lines=min(lines, MOST_LINES),
+            ranks=ranks,
+            search=search,
+            before=before,
+            after=after,
+            fold=fold,
+            ends=ends,
+        )
+
+    async def stacks(self, job: str) -> Sequence[RankStacks]:
+        """What each rank does right now. Raises RequestRefused where it does not run."""
+        live = self._live(job)
+        if live.attempt is None or live.attempt.state is None:
+            raise RequestRefused(f"job {job} is {live.summary.state}; it has no ranks", status=409)
+        return await stacks.take(live.attempt.folder, live.attempt.state.ranks)
+
+    def folder(self, job: str, attempt: int) -> TaskFolder:
+        """The task folder of an attempt."""
+        return task_folder(self._run_folder, job, attempt)
+
+    # Changing
 
     async def submit(self, request: JobRequest, user: str) -> JobSummary:
-        """Take a job and start it.
+        """Take a job; it starts when its turn comes.
 
         Raises RequestRefused for what this node can never run, RecordsError or StateFolderError
         where the job could not be stored; then nothing has changed.
         """
-        held = Counter(row for job in self._jobs.values() for row in job.summary.gpus)
-        granted = grant(request, self._gpus(), held)
+        gpus_present = len(self._gpus())
+        refuse_impossible(request, gpus_present)
+        ranks, gpus = settled(request, gpus_present)
+        for dependency in request.after:
+            self._records.get(dependency.partition(":")[0])
         summary = JobSummary(
             id="",
             name=request.name,
@@ -165,32 +211,29 @@ class Supervisor:
             user=user,
             created=time.time(),
             nodes=[self._node],
-            gpus=granted.rows,
-            ranks=granted.ranks,
+            ranks=ranks,
+            priority=request.resources.priority,
+            held=request.hold,
+            after=list(request.after),
+            array=request.array,
         )
-        summary = self._records.add(
-            request, summary, above=max(jobs_on_disk(self._run_folder), default=0)
-        )
-        order = TaskOrder(
-            job=summary.id,
-            attempt=1,
-            user=user,
-            created=summary.created,
-            request=request,
-            ranks=granted.ranks,
-            gpus=granted.uuids,
-            grace=self._grace,
-        )
+        above = max(jobs_on_disk(self._run_folder), default=0)
+        summary = self._records.add(request, summary, above=above)
         try:
-            self._begin(summary, order)
+            keep_request(self._run_folder, summary, request)
         except StateFolderError:
             self._records.forget(summary.id)
             raise
+        self._ledger.show(summary)
+        self.course.enter(LiveJob(summary, request, gpus))
         return as_now(summary)
 
     async def stop(self, job: str) -> JobSummary:
         """Ask a job to end: its ranks get SIGTERM and, after a grace, SIGKILL."""
         live = self._live(job)
+        if live.attempt is None or live.order is None:
+            self.course.end_waiting(live, "stopped before it started")
+            return as_now(live.summary)
         live.restarting = False
         live.stopping = True
         live.attempt.stop()
@@ -198,175 +241,61 @@ class Supervisor:
         self._ledger.change(live.summary, state, asked_to_stop(live.order.grace))
         return as_now(live.summary)
 
+    async def hold(self, job: str) -> JobSummary:
+        """Let a job that waits wait until it is released."""
+        return self._set_held(job, held=True)
+
+    async def release(self, job: str) -> JobSummary:
+        """Let a held job start when its turn comes."""
+        return self._set_held(job, held=False)
+
     async def restart(self, job: str) -> JobSummary:
         """A new attempt of a running job; of an ended one, a new job linked to it."""
-        if job in self._jobs:
-            live = self._jobs[job]
-            if not live.restarting:
-                live.restarting = True
-                live.attempt.stop()
-                cause = f"attempt {live.order.attempt} is {asked_to_stop(live.order.grace)}"
-                self._ledger.change(live.summary, "restarting", cause)
-            return as_now(live.summary)
+        live = self.course.jobs.get(job)
+        if live is None:
+            return await self._submit_again(job)
+        if live.attempt is None or live.order is None:
+            live.not_before = 0.0
+            self.course.wake()
+        elif not live.restarting:
+            live.restarting = True
+            live.attempt.stop()
+            cause = f"attempt {live.order.attempt} is {asked_to_stop(live.order.grace)}"
+            self._ledger.change(live.summary, "restarting", cause)
+        return as_now(live.summary)
+
+    async def _submit_again(self, job: str) -> JobSummary:
         record = self._records.get(job)
-        order = self._folder(job, record.summary.attempt).read_order()
-        request = record.request if order is None else order.request
+        kept = kept_request(self._run_folder, job)
+        order = self.folder(job, record.summary.attempt).read_order()
+        request = kept.request if kept else order.request if order else record.request
         if lacks_secrets(request):
             raise RequestRefused(
                 f"the task folder of job {job} is gone, and its secrets with it; submit it again",
                 status=409,
             )
-        again = msgspec.structs.replace(request, source=job)
+        again = msgspec.structs.replace(request, source=job, after=[], hold=False)
         return await self.submit(again, record.summary.user)
 
-    # The course of jobs
+    def _set_held(self, job: str, *, held: bool) -> JobSummary:
+        live = self._live(job)
+        if not live.waits:
+            raise RequestRefused(
+                f"job {job} is {live.summary.state}; only a job that waits can be held", status=409
+            )
+        live.summary.held = held
+        self._ledger.change(live.summary, live.summary.state, "held" if held else "released")
+        self.course.wake()
+        return as_now(live.summary)
 
-    async def run(self) -> None:
-        """Adopt, if that was not done, then watch until cancelled."""
-        self.adopt()
-        try:
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._period()):
-                        await self._wake.wait()
-                self._wake.clear()
-                await self._look()
-        finally:
-            for job in self._jobs.values():
-                job.attempt.close()
-
-    def _period(self) -> float | None:
-        """Seconds until the next look, None for no look before something happens."""
-        if not self._jobs:
-            return QUIET_PERIOD if self._ledger.behind else None
-        if any(job.summary.state in ("starting", "restarting") for job in self._jobs.values()):
-            return STARTING_PERIOD
-        shown = not self._jobs.keys().isdisjoint(self.shown_metrics | self.shown_logs)
-        return SHOWN_PERIOD if shown else QUIET_PERIOD
-
-    async def _look(self) -> None:
-        self._ledger.try_again()
-        for job in list(self._jobs.values()):
-            job.attempt.look()
-            if job.attempt.state is not None:
-                self._take(job, job.attempt.state)
-            self._tell(job)
-            if job.attempt.gone:
-                await self._conclude(job)
-
-    def _begin(self, summary: JobSummary, order: TaskOrder) -> None:
-        """Start an attempt. Raises StateFolderError; a shim that does not start is a failed job."""
-        folder = self._folder(order.job, order.attempt)
-        folder.create(order)
-        self._ledger.show(summary)
-        summary.attempt = order.attempt
-        summary.started = summary.exit_code = None
-        job = Job(summary, order, self._wake.set, folder)
-        job.restarting = False
-        try:
-            job.attempt.start()
-        except LaunchError as error:
-            self._end(job, "failed", str(error), time.time())
-            return
-        self._jobs[summary.id] = job
-        self._wake.set()
-        ranks = "1 rank" if order.ranks == 1 else f"{order.ranks} ranks"
-        self._ledger.change(summary, "starting", f"attempt {order.attempt} starts with {ranks}")
-
-    def _take(self, job: Job, state: TaskState) -> None:
-        """Bring the summary up to what the shim says, unless it is the end."""
-        summary = job.summary
-        if state.ranks:
-            summary.started = min(rank.started for rank in state.ranks)
-        if job.restarting or job.stopping:
-            return
-        if summary.state == "starting" and summary.started is not None:
-            # A short run may be over before anybody looked: it ran none the less.
-            self._ledger.change(summary, "running", RUNNING, summary.started)
-        if state.state == "running":
-            self._ledger.change(summary, "running", state.cause, state.time)
-
-    def _tell(self, job: Job, *, ended: bool = False) -> bool:
-        """Publish what the job said since; whether there may be more of it."""
-        shown = job.summary.id
-        metrics = job.follower.metrics(shown=shown in self.shown_metrics)
-        prints = job.follower.prints(shown=shown in self.shown_logs, ended=ended)
-        said: list[Metric | LogPiece] = [*metrics, *prints]
-        for item in said:
-            self._publish(item)
-        if job.summary.progress != job.follower.progress:
-            job.summary.progress = msgspec.structs.replace(job.follower.progress)
-            self._ledger.show(job.summary)
-        if job.follower.behind:
-            self._wake.set()
-        return job.follower.behind or bool(prints)
-
-    async def _conclude(self, job: Job) -> None:
-        """The shim has ended: read all that is left to read, then end the job or go on with it."""
-        job.attempt.look()
-        # Nothing is waited for: others get their turn between the pieces.
-        while self._tell(job, ended=True):  # noqa: ASYNC110
-            await asyncio.sleep(0)
-        job.attempt.close()
-        state = job.attempt.state
-        if state is None or state.state in ("starting", "running"):
-            cleared = await asyncio.to_thread(job.attempt.clear)
-            left = f"; {cleared} processes that it left were ended" if cleared else ""
-            state_name: JobState = "failed"
-            cause, moment = GONE + left, time.time()
-        else:
-            self._take(job, state)
-            state_name, cause, moment = state.state, state.cause, state.time
-            job.summary.exit_code = state.exit_code
-        if job.restarting:
-            self._begin_again(job)
-        else:
-            self._end(job, state_name, cause, moment)
-
-    def _begin_again(self, job: Job) -> None:
-        """The next attempt of a job that was restarted."""
-        order = msgspec.structs.replace(job.order, attempt=job.order.attempt + 1)
-        del self._jobs[job.summary.id]
-        try:
-            self._begin(job.summary, order)
-        except StateFolderError as error:
-            self._end(job, "failed", str(error), time.time())
-
-    def _end(self, job: Job, state: JobState, cause: str, moment: float) -> None:
-        self._jobs.pop(job.summary.id, None)
-        said = job.follower
-        self._ledger.end(job.summary, state, cause, moment, said.results, said.artifacts)
-
-    def adopt(self) -> None:
-        """Take over the jobs that an agent before this one started and that have not ended: from
-        the records, and from task folders that the records do not know."""
-        for order in unrecorded(self._run_folder, self._records.known()):
-            self._ledger.restore(order.request, summary_of(order, self._node, self._gpus()))
-        for summary in self._records.live():
-            if summary.id in self._jobs:
-                continue
-            found = newest_order(self._run_folder, summary.id)
-            if found is None:
-                cause = "its task folder is gone, or the agent ended before it was made"
-                self._ledger.end(summary, "failed", cause, time.time(), {}, {})
-                continue
-            summary.attempt = found.attempt
-            folder = self._folder(found.job, found.attempt)
-            job = self._jobs[summary.id] = Job(summary, found, self._wake.set, folder)
-            job.attempt.look()
-        self._wake.set()
-
-    def _folder(self, job: str, attempt: int) -> TaskFolder:
-        return task_folder(self._run_folder, job, attempt)
-
-    def _live(self, job: str) -> Job:
-        if job not in self._jobs:
+    def _live(self, job: str) -> LiveJob:
+        if job not in self.course.jobs:
             ended = self._records.get(job).summary
             raise RequestRefused(f"job {job} has ended: {ended.state}", status=409)
-        return self._jobs[job]
+        return self.course.jobs[job]
 
     def _live_or(self, stored: JobSummary) -> JobSummary:
-        live = self._jobs.get(stored.id)
+        live = self.course.jobs.get(stored.id)
         return live.summary if live else stored
 
     def _summary(self, job: str, rank: int | None) -> JobSummary:

@@ -14,6 +14,8 @@ from ..protocol.jobs import TaskOrder, TaskState
 RESERVE: Final = 16 * 2**10
 """Bytes kept aside for the next state, so that a task can tell its end on a full disk."""
 
+_FOLDERS: Final = ("logs", "progress", "exits", "stacks")
+
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _RANK_FILE = re.compile(r"rank-(\d{1,6})\.(?:log|jsonl)")
 
@@ -44,9 +46,51 @@ class TaskFolder(msgspec.Struct, frozen=True):
         return self.path / "shim.log"
 
     @property
-    def elastic(self) -> Path:
-        """Where torch's launcher keeps its own files."""
-        return self.path / "elastic"
+    def stop(self) -> Path:
+        """Is there once the task was asked to stop, for a shim that was not there to hear it."""
+        return self.path / "stop"
+
+    @property
+    def shim_lock(self) -> Path:
+        """Locked by the shim while it lives: a task has one owner."""
+        return self.path / "shim.lock"
+
+    @property
+    def launcher_lock(self) -> Path:
+        """Locked by the launcher while it lives: ranks are started once."""
+        return self.path / "launcher.lock"
+
+    @property
+    def launcher(self) -> Path:
+        """What the launcher says of itself and its ranks, a line each."""
+        return self.path / "launcher.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """What the node measured around the end."""
+        return self.path / "samples.jsonl"
+
+    @property
+    def facts(self) -> Path:
+        """What the node was at the end."""
+        return self.path / "facts.json"
+
+    @property
+    def sources(self) -> Path:
+        """Where figures were found that the ranks wrote for others."""
+        return self.path / "sources.json"
+
+    def exit_note(self, rank: int) -> Path:
+        """What a rank said of its end."""
+        return self.path / "exits" / f"rank-{rank}.json"
+
+    def stacks(self, rank: int) -> Path:
+        """Where a rank writes its stacks when asked."""
+        return self.path / "stacks" / f"rank-{rank}.txt"
+
+    def index(self, rank: int) -> Path:
+        """When which part of a rank's log was written."""
+        return self.path / "logs" / f"rank-{rank}.index"
 
     def log(self, rank: int) -> Path:
         """What a rank prints."""
@@ -70,8 +114,8 @@ class TaskFolder(msgspec.Struct, frozen=True):
             raise StateFolderError(f"{self.path} exists already; move it away")
         try:
             self.path.mkdir(mode=0o700, parents=True)
-            (self.path / "logs").mkdir()
-            (self.path / "progress").mkdir()
+            for name in _FOLDERS:
+                (self.path / name).mkdir()
             _write_private(self.order, msgspec.json.format(msgspec.json.encode(order)))
             _write_private(self.spec, msgspec.json.format(msgspec.json.encode(order.request.spec)))
         except OSError as error:
@@ -86,7 +130,7 @@ class TaskFolder(msgspec.Struct, frozen=True):
         with contextlib.suppress(OSError):
             self.order.unlink(missing_ok=True)
             self.spec.unlink(missing_ok=True)
-        for path in (self.path / "logs", self.path / "progress", self.path, self.path.parent):
+        for path in (*(self.path / name for name in _FOLDERS), self.path, self.path.parent):
             with contextlib.suppress(OSError):
                 path.rmdir()
 
@@ -140,17 +184,17 @@ class StateFile:
             os.close(descriptor)
 
 
-def last_line(path: Path, window: int = 4096) -> str | None:
-    """The last line of a text file that says something, None where none does."""
+def last_lines(path: Path, lines: int, window: int = 2**14) -> list[str]:
+    """The last lines of a text file that say something, as plain text."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - window))
             text = file.read(window).decode("utf-8", "replace")
     except OSError:
-        return None
-    lines = [line for line in map(_plain, text.splitlines()) if line]
-    return lines[-1][:300] if lines else None
+        return []
+    said = [line[:300] for line in map(_plain, text.splitlines()) if line]
+    return said[-lines:]
 
 
 def _plain(line: str) -> str:

@@ -25,6 +25,25 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ranks: int | None = None
     """Processes on each node. By default one for each GPU, and one without GPUs."""
 
+    priority: int = 0
+    """Of two jobs that wait, the one with the higher priority starts first, then the older."""
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a failed attempt is followed by another. The `[retry]` table of every spec.
+
+    Only failures that another attempt may mend count: see `agents.node.failures`.
+    """
+
+    max_attempts: int = 1
+    """Attempts in all, within the window; 1 for no retry."""
+
+    backoff: float = 10.0
+    """Seconds before the second attempt; doubled before each further one, to at most 600."""
+
+    window: float = 3600.0
+    """Seconds: attempts that began longer ago are not counted any more."""
+
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """What each rank runs. The agent starts it and need not understand it."""
@@ -42,7 +61,28 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """Set on top of the agent's environment."""
 
     launcher: Launcher = "torchrun"
-    """Either "torchrun": ranks under torch's elastic launcher, or "plain": the one process."""
+    """Either "torchrun": ranks with the environment that torchrun gives them, or "plain": the one
+    process."""
+
+    warm: bool = False
+    """Whether ranks may be forked from a process that has imported torch already. Only where the
+    interpreter is the agent's own."""
+
+    preload: list[str] = []
+    """Modules that this process has imported besides torch: those that the program begins with."""
+
+    prefix: list[str] = []
+    """Words ahead of the interpreter, as those that enter a container."""
+
+    setup: str | None = None
+    """Lines of shell that prepare the environment, as `module load cuda`; run by a login bash."""
+
+    torch: str | None = None
+    """The version of torch that the interpreter has, as found when the job was submitted; None
+    where there is none or it could not be looked for."""
+
+    step_regex: str | None = None
+    """Finds figures in what rank 0 prints: each named group is a figure, `step` its place."""
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +97,16 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str | None = None
     """The job that this one restarts or clones."""
+
+    after: list[str] = []
+    """Ids of jobs that must have succeeded before this one starts; "12:any": ended in any way."""
+
+    hold: bool = False
+    """Whether it waits until it is released."""
+
+    retry: Retry = Retry()
+    array: str | None = None
+    """The name that jobs submitted together as one matrix of settings have in common."""
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +160,45 @@ class JobSummary(msgspec.Struct, kw_only=True):
     ranks: int = 1
     exit_code: int | None = None
     progress: Progress = msgspec.field(default_factory=Progress)
+    priority: int = 0
+    held: bool = False
+    """Whether it waits until it is released."""
+
+    after: list[str] = []
+    array: str | None = None
+    failure: str | None = None
+    """The name of what its newest failed attempt failed of, one of `agents.node.failures`."""
+
+
+class Failure(msgspec.Struct, kw_only=True):
+    """The first failure of an attempt: what made the others end."""
+
+    name: str
+    """What it is, one of the names in `agents.node.failures`, as "out of memory"."""
+
+    time: float
+    """Seconds since 1970."""
+
+    rank: int | None = None
+    """None where no rank failed, as when none was started."""
+
+    exit_code: int | None = None
+    exception: str | None = None
+    """Type and message, where the rank raised one."""
+
+    lines: list[str] = []
+    """The last that the rank printed."""
+
+
+class AttemptRecord(msgspec.Struct, kw_only=True):
+    """One attempt of a job, as its task folder tells it."""
+
+    attempt: int
+    state: str
+    cause: str
+    started: float | None = None
+    ended: float | None = None
+    failure: Failure | None = None
 
 
 class JobRecord(msgspec.Struct, kw_only=True):
@@ -127,6 +216,9 @@ class JobRecord(msgspec.Struct, kw_only=True):
     artifacts: dict[str, str] = {}
     """What its program made: name to path on its node."""
 
+    attempts: list[AttemptRecord] = []
+    """Oldest first."""
+
 
 class Metric(msgspec.Struct, kw_only=True):
     """A line of numbers that a rank wrote."""
@@ -137,6 +229,10 @@ class Metric(msgspec.Struct, kw_only=True):
     values: dict[str, float | int | str | None]
     """The trainer's keys: t, step, loss, grad_norm, tokens, dt, t_data, t_comm, mem, phase; or
     whatever else the program measures."""
+
+    source: str = "llmos"
+    """Who wrote it: "llmos" for the lines of `engine.progress`, else the kind of source and its
+    path, as "tensorboard runs/1"."""
 
 
 class LogPiece(msgspec.Struct, kw_only=True):
@@ -155,11 +251,39 @@ class LogPiece(msgspec.Struct, kw_only=True):
     text: str
 
 
+class LogLine(msgspec.Struct, kw_only=True):
+    """One line of the merged log, as several ranks may have printed it."""
+
+    time: float
+    """Seconds since 1970, to about a quarter of a second; of the first rank that printed it."""
+
+    ranks: list[int]
+    text: str
+
+
+class RankStacks(msgspec.Struct, kw_only=True):
+    """What one rank does right now."""
+
+    rank: int
+    pid: int
+    state: str
+    """In a word or two, from /proc: "running", "sleeping", "waiting in the kernel", "stopped"."""
+
+    method: str | None = None
+    """Who told the stacks: "faulthandler", "py-spy" or "py-spy --native"; None where nobody did."""
+
+    text: str = ""
+    """The stacks, or in one line why there are none."""
+
+
 class Curve(msgspec.Struct, kw_only=True):
     """One figure of a job over its steps, thinned: every spike is kept, even ones are merged."""
 
     name: str
     """The trainer's key, as "loss"."""
+
+    source: str = "llmos"
+    """As in `Metric`."""
 
     rank: int
     attempt: int
@@ -204,6 +328,12 @@ class RankState(msgspec.Struct, kw_only=True):
     exit_code: int | None = None
     """Negative for a signal, as subprocess says it."""
 
+    ticks: int = 0
+    """Its start, in clock ticks since the boot; with the pid it names it beyond doubt."""
+
+    ended: float | None = None
+    """Seconds since 1970; None while it runs."""
+
 
 class TaskState(msgspec.Struct, kw_only=True):
     """What a shim says of its task. `state.json`, replaced atomically."""
@@ -222,5 +352,5 @@ class TaskState(msgspec.Struct, kw_only=True):
 
     ranks: list[RankState] = []
     exit_code: int | None = None
-    first_failure: str | None = None
-    """Which rank failed first, when, and the last line it printed."""
+    failure: Failure | None = None
+    """What failed first."""

@@ -2,12 +2,12 @@
 
 import re
 import sqlite3
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from ..errors import RequestRefused
-from ..protocol.jobs import ENDED, JobRecord, JobRequest, JobSummary, Transition
+from ..protocol.jobs import ENDED, JobRecord, JobRequest, JobState, JobSummary, Transition
 from .database import Database
 from .secrets import without_secrets
 
@@ -78,6 +78,11 @@ class JobRecords:
             results=msgspec.json.decode(row["results"]),
             artifacts=msgspec.json.decode(row["artifacts"]),
         )
+
+    def state(self, job: str) -> JobState | None:
+        """The state of a job, None where there is none of that id."""
+        rows = self._database.read("SELECT state FROM jobs WHERE id = ?", _number(job))
+        return cast("JobState", rows[0]["state"]) if rows else None
 
     def newest(self, limit: int = LISTED) -> list[JobSummary]:
         """The newest jobs, newest first."""

@@ -10,7 +10,12 @@ from ..protocol.jobs import JobRequest
 NOT_STORED: Final = "(not stored)"
 """Stands for a secret in database, screen and bundle."""
 
-_SECRET_NAME: Final = re.compile(r"(.*_)?(TOKEN|KEY|SECRET)|.*PASSWORD.*")
+_SECRET_NAME: Final = re.compile(
+    r"(.*_)?(TOKEN|KEY|SECRET|PAT|AUTH|CREDENTIAL|PASSPHRASE)S?(_ID)?|.*PASSW(OR)?D.*|.*SECRET.*"
+)
+
+_SECRET_VALUE: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s@]*:[^/\s@]+@")
+"""An address with a password in it, as in http_proxy or DATABASE_URL."""
 
 
 def is_secret(variable: str) -> bool:
@@ -32,7 +37,14 @@ def lacks_secrets(request: JobRequest) -> bool:
 
 
 def _cleaned(environment: dict[str, Any]) -> dict[str, Any]:
-    return {name: NOT_STORED if is_secret(name) else value for name, value in environment.items()}
+    return {
+        name: NOT_STORED if is_secret(name) or _holds_password(value) else value
+        for name, value in environment.items()
+    }
+
+
+def _holds_password(value: object) -> bool:
+    return isinstance(value, str) and _SECRET_VALUE.match(value) is not None
 
 
 def _cleaned_spec(spec: Any) -> Any:

@@ -1,38 +1,43 @@
-"""`llmos submit`: hand in a job and leave it."""
+"""`llmos submit`: hand in a job, or one for each combination of a matrix, and leave it."""
 
 from typing import TYPE_CHECKING
 
 import click
 
 from .invocation import Invocation, as_json, common, pass_invocation
-from .specarguments import complete, set_option, spec_request
+from .specarguments import Asked, JobCommand, job_requests, takes_job
 
 if TYPE_CHECKING:
     from ...agents.fleet.client import Client
     from ...agents.protocol.jobs import JobSummary
 
 
-@click.command(name="submit")
-@click.argument("spec", shell_complete=complete)
-@set_option
+@click.command(name="submit", cls=JobCommand)
+@takes_job(matrix_help="A job for each of these values, and for each combination if repeated.")
 @as_json
 @common
 @pass_invocation
-def command(invocation: Invocation, spec: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def command(invocation: Invocation, asked: Asked, as_json: bool) -> None:
     """Submit the job that SPEC describes, a .toml or .json file or @NAME; print its id.
 
-    The JSON is {"schema", "job"}: its summary.
+    After two dashes: a script of your own. With --matrix one id a line, the last key's values
+    changing fastest.
+
+    The JSON is {"schema", "job"}: its summary; with --matrix {"schema", "jobs"}.
     """
     invocation.may_change("submit")
-    request = spec_request(invocation, spec, overrides)
+    requests = job_requests(invocation, asked, "submit")
     from .asking import ask
     from .printing import print_json
 
-    async def submitted(client: "Client") -> "JobSummary":
-        return await client.submit(request)
+    async def submitted(client: "Client") -> "list[JobSummary]":
+        jobs = []
+        for request in requests:
+            jobs.append(await client.submit(request))
+            if not as_json:
+                print(jobs[-1].id, flush=True)
+        return jobs
 
-    job = ask(invocation, submitted)
+    jobs = ask(invocation, submitted)
     if as_json:
-        print_json({"job": job})
-    else:
-        print(job.id)
+        print_json({"jobs": jobs} if asked.matrix else {"job": jobs[0]})

@@ -1,15 +1,19 @@
-"""Launch: which example or script shall run, and is the machine ready for it?"""
+"""Launch: what shall run, and with which settings?"""
 
 import os
 import shlex
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from textwrap import wrap
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
+from textual import events
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -17,37 +21,55 @@ from textual.widgets.option_list import Option
 from ...agents.errors import LlmosError
 from ...agents.protocol.jobs import JobRequest, JobSummary
 from ...engine.catalog import KINDS, kind_named
+from ..forms.draft import Draft
+from ..forms.opening import draft_of, script_words
+from ..widgets.formline import FileLine
+from ..widgets.formrow import told
 from .confirm import ConfirmScreen
+from .launchform import LaunchFormScreen
 
 if TYPE_CHECKING:
     from ..app import ConsoleApp
 
 
+SUBMIT: Final = "submit"
+"""The group of the worker that hands in a job: one at a time, however often a key is pressed."""
+
+TEXT_WIDTH: Final = 68
+"""Cells: what there is in the dialogue, beside a scroll bar."""
+
+
 class LaunchScreen(ModalScreen[None]):
-    """Examples to pick from, and a line for a spec or a script."""
+    """Examples and kinds to pick from, and a line for a script or a spec."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.pop_screen", "Back", show=False, tooltip="Start nothing")
+        Binding("escape", "app.pop_screen", "Back", show=False, tooltip="Start nothing"),
+        Binding("ctrl+s", "start", "Start", show=False, tooltip="Start it as it is"),
     ]
 
     DEFAULT_CSS = """
     LaunchScreen .dialogue { width: 76; }
-    LaunchScreen OptionList { height: auto; max-height: 12; background: $surface; border: none; }
-    LaunchScreen Input { margin-top: 1; background: $panel; }
-    LaunchScreen Static { margin-top: 1; }
+    LaunchScreen FileLine { margin-top: 1; background: $panel; }
+    LaunchScreen #names { height: 1; padding: 0 1; }
+    LaunchScreen #missing { margin-top: 1; }
     """
 
-    def compose(self) -> ComposeResult:
-        """The examples, the line, a hint."""
-        from ...engine.specs import examples
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = Path.cwd()
+        self._drafts: dict[str, Draft] = {}
+        """What was opened before, with what was typed into it."""
 
+    def compose(self) -> ComposeResult:
+        """The examples, the kinds, the line, the equal command line."""
         with Vertical(classes="dialogue") as dialogue:
             dialogue.border_title = "Start a job"
-            dialogue.border_subtitle = "Enter starts, Tab moves, Escape leaves"
-            yield OptionList(
-                *[Option(f"@{each.name}  {each.title}", id=f"@{each.name}") for each in examples()]
+            dialogue.border_subtitle = "Enter opens, Ctrl+S starts, Tab moves, Escape leaves"
+            yield OptionList(*_options())
+            yield FileLine(
+                self._folder, "or a script with its words, or a spec: train.py --lr 1e-3"
             )
-            yield Input(placeholder="or: SPEC.toml --set train.steps=100, or: -- script.py args")
+            yield Static(id="names", classes="faint", markup=False)
             yield Static(id="same", classes="dim", markup=False)
             yield Static(self._engine_missing(), id="missing", classes="warn", markup=False)
 
@@ -62,52 +84,135 @@ class LaunchScreen(ModalScreen[None]):
         if not needed:
             return ""
         remedy = (
-            "Enter offers to install." if can_install() else "Type: pip install 'llmos[engine]'"
+            "A start offers to install." if can_install() else "Type: pip install 'llmos[engine]'"
         )
         return f"Not installed yet: {', '.join(sorted(needed))}\n{remedy}"
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """An example was picked."""
-        self._start([event.option.id or ""])
+        """An example or a kind was picked."""
+        self._open(event.option.id or "")
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show the equal command line."""
-        self.query_one("#same", Static).update(f"The same as: llmos run {event.option.id}")
+        self._show_same(event.option.id or "")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the equal command line."""
-        self.query_one("#same", Static).update(f"The same as: llmos run {event.value}")
+        self._show_same(event.value)
+        if not event.value:
+            self.query_one("#names", Static).update("")
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Back at the list: what is picked there."""
+        self._show_same(self._line())
+
+    def on_file_line_completions(self, message: FileLine.Completions) -> None:
+        """Show the names that the last word may become."""
+        names = message.names if len(message.names) > 1 else []
+        self.query_one("#names", Static).update(told("  ".join(names)))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """A line was entered."""
-        try:
-            self._start(shlex.split(event.value))
-        except ValueError as error:
-            self.app.notify(f"{event.value}: {error}", severity="error")
+        event.stop()
+        self._open(event.value)
 
-    def _start(self, words: list[str]) -> None:
-        from ..app import ConsoleApp
+    def action_start(self) -> None:
+        """Start what is picked or typed, as it is."""
+        draft = self._draft(self._line())
+        if draft is not None:
+            app = cast("ConsoleApp", self.app)
+            hand_in(app, partial(draft.request, self._folder), self)
 
-        app = self.app
-        assert isinstance(app, ConsoleApp)  # noqa: S101 - the screens of no other app
-        if words:
-            submit_words(app, words, over=self)
+    def _line(self) -> str:
+        """What is picked or typed."""
+        picked = self.query_one(OptionList)
+        option = picked.highlighted_option
+        return (
+            self.query_one(FileLine).value
+            if not picked.has_focus or not option
+            else option.id or ""
+        )
+
+    def _open(self, line: str) -> None:
+        draft = self._draft(line)
+        if draft is not None:
+            self.app.push_screen(LaunchFormScreen(draft, over=self))
+
+    def _draft(self, line: str) -> Draft | None:
+        """A draft of what a line says; what is off in it is told."""
+        if line.strip() and not (line in self._drafts and self._drafts[line].touched):
+            try:
+                self._drafts[line] = draft_of(_words(line), self._folder)
+            except (LlmosError, ValueError) as error:
+                self._drafts.pop(line, None)
+                said = error if isinstance(error, LlmosError) else f"{line}: {error}"
+                self.app.notify(str(said), severity="error", timeout=12)
+        return self._drafts.get(line)
+
+    def _show_same(self, line: str) -> None:
+        same = "" if line in KINDS else f"The same as: llmos run {script_words(line)}"
+        self.query_one("#same", Static).update(told(same) if line.strip() else "")
 
 
-def submit_words(app: "ConsoleApp", words: list[str], over: LaunchScreen | None = None) -> None:
-    """Submit what `llmos run WORDS` would, and open the job; what is off is told."""
+def _words(line: str) -> list[str]:
+    """A line parted as a shell does it. Raises ValueError: an open quote."""
+    return [os.path.expanduser(w) if w.startswith("~/") else w for w in shlex.split(line)]
+
+
+def _options() -> list[Option]:
+    """Examples first: they need nothing more."""
+    from ...engine.specs import examples
+
+    rows = [(f"@{each.name}", each.title) for each in examples()]
+    rows += [(kind.name, kind.title) for kind in KINDS.values()]
+    width = max(len(name) for name, _ in rows)
+    return [
+        Option(Content.assemble((f"{name:<{width}}", "$key"), _beside(title, width + 2)), id=name)
+        for name, title in rows
+    ]
+
+
+def _beside(title: str, indent: int) -> str:
+    """A title that stays right of the names, also on its further lines."""
+    lines = wrap(told(title), TEXT_WIDTH - indent)
+    return "  " + f"\n{' ' * indent}".join(lines)
+
+
+def open_clone(app: "ConsoleApp", request: JobRequest) -> None:
+    """The form of a job like one that there was."""
     if not app.may_change():
         return
     try:
-        request = request_of(words)
+        app.push_screen(LaunchFormScreen(Draft.of_request(request)))
+    except LlmosError as error:
+        app.notify(str(error), severity="error", timeout=12)
+
+
+def submit_words(app: "ConsoleApp", words: list[str]) -> None:
+    """Submit what `llmos run WORDS` would, and open the job; what is off is told."""
+    hand_in(app, partial(request_of, words))
+
+
+def hand_in(
+    app: "ConsoleApp", asked: Callable[[], JobRequest], over: ModalScreen[None] | None = None
+) -> None:
+    """Submit what is asked for, and open the job; what is off is told.
+
+    The screen `over` and those above it stay until the agent has taken the job: a refusal costs
+    nothing that was typed.
+    """
+    if not app.may_change() or any(
+        each.group == SUBMIT and each.is_running for each in app.workers
+    ):
+        return
+    try:
+        request = asked()
     except LlmosError as error:
         app.notify(str(error), severity="error", timeout=12)
         return
-    if over is not None:
-        app.pop_screen()
 
     def submit() -> None:
-        app.run_worker(_submit(app, request), group="submit", description="hands in a job")
+        app.run_worker(_submit(app, request, over), group=SUBMIT, description="hands in a job")
 
     missing = kind_named(request.kind).missing() if app.local else []
     if missing:
@@ -157,11 +262,13 @@ def request_of(words: list[str]) -> JobRequest:
     return request_from_words(words, Path.cwd())
 
 
-async def _submit(app: "ConsoleApp", request: JobRequest) -> None:
+async def _submit(app: "ConsoleApp", request: JobRequest, over: ModalScreen[None] | None) -> None:
     client = await app.attempt(app.connected())
     if client is None:
         return
     job = await app.attempt(client.submit(request))
     if isinstance(job, JobSummary):
+        while over in app.screen_stack:
+            app.pop_screen()
         app.feed.store.jobs[job.id] = job
         app.open_job(job.id)

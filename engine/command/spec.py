@@ -1,29 +1,25 @@
 """The kind `command`: a script of the user's own, as each rank's program.
 
-The engine adds nothing to it but the launch: ranks under torch's elastic launcher, or one plain
-process, with the interpreter that the submitter's own shell would have started.
+The engine adds nothing to it but the launch: ranks with the environment that torchrun gives, or one
+plain process, in the world that the submitter's own shell would have started it in.
 """
 
 import os
 import re
-import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from ...agents.errors import SpecError
 from ...agents.protocol.jobs import JobRequest, Launcher, Program, Resources
 from ..catalog import Spec
+from ..nearest import shown
 from ..specs import request, validate
-
-SECRET: Final = re.compile(r"(_TOKEN|_KEY|_SECRET|PASSWORD)$", re.IGNORECASE)
-"""Variables whose values must not come into a spec, which is stored and shown."""
-
-Variables = Annotated[
-    dict[str, str], msgspec.Meta(extra_json_schema={"description": "a table of text"})
-]
+from .containers import check_mountable
+from .environment import Environment, settled, world
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,18 +38,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The working directory; by default the submitter's."""
 
     launcher: Launcher = "torchrun"
-    """Either "torchrun": ranks under torch's elastic launcher, or "plain": the one process."""
+    """Either "torchrun": ranks as torchrun would start them, or "plain": the one process."""
 
+    warm: bool = False
+    """Whether ranks start with torch imported already. Only with the interpreter that llmos runs
+    in."""
 
-class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What it runs in."""
-
-    python: str | None = None
-    """Path of the interpreter. By default the one that the submitter's shell would start:
-    `$VIRTUAL_ENV/bin/python`, else the first `python3` on PATH."""
-
-    variables: Variables = {}
-    """Set on top of the agent's environment. No secrets: a spec is stored and shown."""
+    step_regex: str | None = None
+    """Finds figures in what rank 0 prints, each named group one and `step` their place, as
+    "step (?P<step>\\d+) loss (?P<loss>\\S+)"; for scripts that write them nowhere else."""
 
 
 class CommandSpec(Spec, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,34 +71,42 @@ def resolve(spec: Spec, folder: Path) -> Spec:
             tables contradict each other.
     """
     assert isinstance(spec, CommandSpec)  # noqa: S101 - the catalog gives each kind its own
-    command, environment = spec.command, spec.environment
+    command = spec.command
     _check_one_program(command)
     _check_launch(command, spec.resources)
-    _check_variables(environment)
-    return msgspec.structs.replace(
+    _check_step_regex(command.step_regex)
+    resolved = msgspec.structs.replace(
         spec,
         command=msgspec.structs.replace(
             command,
             script=None if command.script is None else _script(command.script, folder),
             folder=_folder(command.folder, folder),
         ),
-        environment=msgspec.structs.replace(
-            environment, python=_python(environment.python, folder)
-        ),
+        environment=settled(spec.environment, folder),
     )
+    _check_mountable(resolved)
+    _check_warm(resolved)
+    return resolved
 
 
 def program(spec: Spec) -> Program:
-    """What each rank runs."""
+    """What each rank runs, with the submitter's environment, which is this process's."""
     assert isinstance(spec, CommandSpec)  # noqa: S101 - the catalog gives each kind its own
     command = spec.command
     start = ["-m", command.module] if command.module else [command.script or ""]
+    around = world(spec.environment, Path(command.folder or ""), _places(command))
     return Program(
         arguments=[*start, *command.arguments],
-        python=spec.environment.python,
+        # Of the names that one interpreter goes by, only the agent knows its own.
+        python=None if command.warm else around.python,
         folder=command.folder,
-        environment=spec.environment.variables,
+        environment=around.variables,
         launcher=command.launcher,
+        warm=command.warm,
+        prefix=around.prefix,
+        setup=around.setup,
+        torch=around.torch,
+        step_regex=command.step_regex,
     )
 
 
@@ -114,6 +115,8 @@ def command_request(
     *,
     resources: Resources | None = None,
     folder: Path | None = None,
+    command: Mapping[str, Any] | None = None,
+    above: Mapping[str, Any] | None = None,
 ) -> JobRequest:
     """What an agent is asked for `llmos run -- script.py args…` or `… -- -m module args…`.
 
@@ -121,22 +124,25 @@ def command_request(
         words: what stood after the `--`.
         resources: hosts, GPUs and ranks; by default what `Resources` says.
         folder: the caller's working directory, by default this process's.
+        command: further keys of the spec's table `[command]`, as `warm`.
+        above: further keys of the spec itself, as `after`.
 
     Raises:
         SpecError: no script, a script that is not there, or absurd resources.
     """
     if not words or (words[0] == "-m" and len(words) == 1):
         raise SpecError("expected a script after --, as in `llmos run -- train.py`")
-    command = (
+    run = (
         {"module": words[1], "arguments": list(words[2:])}
         if words[0] == "-m"
         else {"script": words[0], "arguments": list(words[1:])}
     )
     table = {
+        **(above or {}),
         "kind": "command",
         "name": Path(words[1] if words[0] == "-m" else words[0]).stem or "command",
         "resources": msgspec.to_builtins(resources or Resources()),
-        "command": command,
+        "command": {**(command or {}), **run},
     }
     return request(validate(table), Path.cwd() if folder is None else folder)
 
@@ -156,15 +162,45 @@ def _check_launch(command: Command, resources: Resources) -> None:
         )
 
 
-def _check_variables(environment: Environment) -> None:
-    for name in environment.variables:
-        if not name or "=" in name:
-            raise SpecError(f"$.environment.variables: {name!r} cannot name a variable")
-        if SECRET.search(name):
-            raise SpecError(
-                f"$.environment.variables.{name}: looks like a secret, "
-                "and a spec is stored and shown; let the script read it from a file"
-            )
+def _check_step_regex(pattern: str | None) -> None:
+    if pattern is None:
+        return
+    path = "$.command.step_regex"
+    try:
+        groups = re.compile(pattern).groupindex
+    except (re.error, RecursionError, OverflowError) as error:
+        raise SpecError(f"{path}: expected a regular expression: {error}") from None
+    if not groups:
+        raise SpecError(f"{path}: expected named groups, as (?P<loss>\\S+), got {shown(pattern)}")
+
+
+def _check_mountable(spec: CommandSpec) -> None:
+    if spec.environment.container is None:
+        return
+    check_mountable(spec.command.folder or "", "$.command.folder")
+    for place in _places(spec.command):
+        check_mountable(place, "$.command.script")
+
+
+def _check_warm(spec: CommandSpec) -> None:
+    if not spec.command.warm:
+        return
+    around = world(spec.environment, Path(spec.command.folder or ""), [])
+    if not around.own:
+        theirs = " ".join([*around.prefix[:1], around.python])
+        raise SpecError(
+            f"$.command.warm: expected the interpreter of llmos itself, {sys.executable}, and got "
+            f"{theirs}; leave warm out, or install llmos there and submit with that one"
+        )
+
+
+def _places(command: Command) -> list[str]:
+    """Paths that the program needs, outside its working folder."""
+    if command.script is None:
+        return []
+    beside = os.path.dirname(command.script)
+    inside = Path(beside).is_relative_to(command.folder or "")
+    return [] if inside else [beside]
 
 
 def _script(script: str, folder: Path) -> str:
@@ -186,23 +222,3 @@ def _folder(asked: str | None, folder: Path) -> str:
     if not os.path.isdir(path):
         raise SpecError(f"$.command.folder: no such folder: {path}")
     return str(path)
-
-
-def _python(asked: str | None, folder: Path) -> str:
-    if asked is None:
-        return _shell_python()
-    path = folder / asked
-    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
-        raise SpecError(f"$.environment.python: no interpreter that can be started: {path}")
-    return str(path)
-
-
-def _shell_python() -> str:
-    """The interpreter that the submitter's shell would start."""
-    virtual = os.environ.get("VIRTUAL_ENV")
-    if virtual and os.access(inside := os.path.join(virtual, "bin", "python"), os.X_OK):
-        return inside
-    found = shutil.which("python3")
-    if found is None:
-        raise SpecError("$.environment.python: no python3 on PATH; name an interpreter")
-    return os.path.abspath(found)

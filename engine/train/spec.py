@@ -133,7 +133,11 @@ def resolve(spec: Spec, folder: Path) -> Spec:
 
 def program(_spec: Spec) -> Program:
     """What each rank runs: the engine's one door."""
-    return Program(arguments=["-m", "llmos.engine", "train"])
+    return Program(
+        arguments=["-m", "llmos.engine", "train"],
+        warm=True,
+        preload=["llmos.engine.train.program"],
+    )
 
 
 def check_batch(train: Train, ranks: int) -> None:

@@ -1,9 +1,13 @@
 """What a test reads off the screen and tells the app."""
 
+from typing import Any
+
 from textual.pilot import Pilot
 
+from llmos.agents.fleet.client import Client
+from llmos.agents.protocol.events import Event
 from llmos.agents.protocol.frames import Frame
-from llmos.agents.protocol.jobs import JobRecord, JobRequest, JobSummary, LogPiece, Program
+from llmos.agents.protocol.jobs import Curve, JobRecord, JobRequest, JobSummary, LogPiece, Program
 from llmos.console.app import ConsoleApp
 from llmos.console.messages import FleetUpdated
 from llmos.tests.console.fleets import job
@@ -35,10 +39,10 @@ def notices(app: ConsoleApp) -> list[str]:
     return [notice.message for notice in app._notifications]
 
 
-class Agent:
+class Agent(Client):
     """Stands where the client to the agent is, and remembers what it was asked."""
 
-    def __init__(self, summary: JobSummary | None = None) -> None:
+    def __init__(self, summary: JobSummary | None = None) -> None:  # not the client's own
         self.asked: list[tuple[object, ...]] = []
         self.summary = summary or job("7")
         self.pieces: list[LogPiece] = []
@@ -64,8 +68,17 @@ class Agent:
         request = JobRequest(kind="train", name="train-text", program=Program(arguments=[]))
         return JobRecord(summary=self.summary, request=request, results=self.results)
 
-    async def series(self, job: str, points: int) -> list[object]:
+    async def series(self, job: str, points: int = 500, rank: int = 0) -> list[Curve]:
         return []
 
-    async def logs(self, job: str, lines: int) -> list[LogPiece]:
+    async def logs(
+        self, job: str, rank: int | None = None, lines: int = 200, offset: int | None = None
+    ) -> list[LogPiece]:
         return self.pieces
+
+    async def events(self, last: int = 100) -> list[Event]:
+        return []
+
+    async def _ask(self, method: str, path: str, form: Any, content: object = None) -> Any:
+        """Nobody has merged lines, step times or stacks."""
+        return []

@@ -1,5 +1,7 @@
 """The curves of a job, from the agent's store and from what its ranks say now."""
 
+from typing import Any
+
 from llmos.agents.protocol.jobs import Curve, Metric
 from llmos.console.jobcurves import LONGEST, JobCurves
 
@@ -80,3 +82,30 @@ def test_a_long_curve_is_thinned_from_its_old_end_and_stays_in_order():
     assert steps == sorted(steps)
     assert steps[-100:] == list(range(3 * LONGEST - 100, 3 * LONGEST))
     assert steps[0] == 0
+
+
+def test_a_curve_that_another_wrote_names_its_source_and_keeps_apart():
+    curves = JobCurves()
+    told: dict[str, Any] = {"steps": [1, 2], "rank": 0, "attempt": 1}
+    curves.load(
+        [
+            Curve(name="loss", values=[5.0, 4.0], **told),
+            Curve(name="loss", source="tensorboard runs/1", values=[6.0, 5.0], **told),
+            Curve(name="tokens", source="tensorboard runs/1", values=[9.0, 9.0], **told),
+        ]
+    )
+    curves.add([Metric(job="1", attempt=1, rank=0, source="tensorboard runs/1",
+                       values={"step": 3, "loss": 4.5, "tokens": 9, "dt": 1.0})])  # fmt: skip
+    assert shown(curves) == {
+        "loss": [(1, 5.0), (2, 4.0)],
+        "loss (tensorboard runs/1)": [(1, 6.0), (2, 5.0), (3, 4.5)],
+    }
+
+
+def test_a_single_curve_that_another_wrote_names_its_source_in_the_title():
+    curves = JobCurves()
+    curves.add(
+        [Metric(job="1", attempt=1, rank=0, source="wandb run-1", values={"t": 1, "loss": 2.0})]
+    )
+    (_, axes), _ = curves.plots()
+    assert axes.title == "Loss (wandb run-1)"

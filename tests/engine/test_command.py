@@ -1,5 +1,7 @@
 """The kind `command`: a user's own script, found or refused before anything is started."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from llmos.agents.errors import SpecError
-from llmos.agents.protocol.jobs import Resources
+from llmos.agents.protocol.jobs import Resources, Retry
 from llmos.engine.command.spec import command_request
 from llmos.engine.specs import request, validate
 
@@ -35,8 +37,29 @@ def test_a_script_runs_where_it_was_typed(folder: Path) -> None:
     assert wanted.program.arguments == [str(folder / "train.py"), "--lr", "1"]
     assert wanted.program.folder == str(folder)
     assert wanted.program.launcher == "torchrun"
-    assert wanted.program.environment == {}
+    assert wanted.program.environment["PATH"] == os.environ["PATH"]
     assert request(validate(wanted.spec), Path("/")).program == wanted.program
+
+
+def test_more_may_be_said_of_a_script_than_its_words(folder: Path) -> None:
+    wanted = command_request(
+        ["train.py"],
+        resources=Resources(priority=3),
+        folder=folder,
+        command={"step_regex": r"(?P<step>\d+): (?P<loss>\S+)"},
+        above={"after": ["7", "8:any"], "hold": True, "retry": {"max_attempts": 3}},
+    )
+    assert wanted.program.step_regex == r"(?P<step>\d+): (?P<loss>\S+)"
+    assert (wanted.after, wanted.hold) == (["7", "8:any"], True)
+    assert wanted.retry == Retry(max_attempts=3)
+    assert wanted.resources.priority == 3
+    assert wanted.array is None
+
+
+def test_without_torch_a_script_is_started_all_the_same(folder: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "v"], check=True)
+    wanted = asked(folder, command={"script": "train.py"}, environment={"venv": "v"})
+    assert (wanted.program.launcher, wanted.program.torch) == ("torchrun", None)
 
 
 def test_a_module_needs_no_file(folder: Path) -> None:
@@ -73,6 +96,14 @@ def test_without_a_script_it_says_how_it_is_used(words: list[str]) -> None:
         (
             {"command": {"script": "train.py"}, "environment": {"variables": {"HF_TOKEN": "x"}}},
             r"\$\.environment\.variables\.HF_TOKEN: looks like a secret",
+        ),
+        (
+            {"command": {"script": "train.py", "step_regex": "(?P<loss"}},
+            r"\$\.command\.step_regex: expected a regular expression: ",
+        ),
+        (
+            {"command": {"script": "train.py", "step_regex": r"loss (\S+)"}},
+            r"step_regex: expected named groups, as \(\?P<loss>",
         ),
         (
             {"command": {"script": "train.py"}, "environment": {"variables": {"A=B": "x"}}},

@@ -2,10 +2,15 @@
 
 import json
 import math
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from llmos.engine.progress import FIRST_RANK_PERIOD, OTHER_RANK_PERIOD, Progress, own_progress
 
@@ -89,3 +94,47 @@ def test_a_rank_finds_its_own_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     progress.phase("training")
     assert progress.period == OTHER_RANK_PERIOD
     assert len(lines(tmp_path / "progress" / "rank-3.jsonl")) == 1
+
+
+def test_a_figure_that_is_measured_seldom_is_not_lost_to_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "rank-0.jsonl"
+    progress = Progress(path)
+    progress.period = 3600
+    progress.metric(1)
+    for step in range(2, 100):
+        progress.metric(step, None, **({"loss": step / 2} if step % 10 == 0 else {}))
+    progress.close()
+    assert [(line["step"], line.get("loss")) for line in lines(path)] == [
+        (1, None),
+        (90, 45.0),
+        (99, None),
+    ]
+
+
+def test_numbers_of_other_kinds_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "rank-0.jsonl"
+    progress = Progress(path)
+    values: dict[str, Any] = {"a": np.float32(0.5), "b": torch.tensor(2.5), "c": [1], "d": object()}
+    progress.metric(1, **values, e=torch.zeros(2))  # type: ignore[arg-type]
+    (line,) = lines(path)
+    assert [line[name] for name in "abcde"] == [0.5, 2.5, None, None, None]
+
+
+def test_a_folder_that_cannot_be_made_costs_lines_and_not_the_job(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "progress").write_text("")
+    progress = Progress(tmp_path / "progress" / "rank-0.jsonl")
+    progress.phase("training")
+    progress.close()
+    assert not progress.writes
+    assert "progress is no longer written" in capsys.readouterr().err
+
+
+def test_a_copy_of_the_file_is_enough(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[2] / "engine/progress.py", tmp_path / "figures.py")
+    script = "import figures; figures.own_progress().metric(4, loss=2.5)"
+    environment = {"LLMOS_TASK": str(tmp_path), "RANK": "2"}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
+    (line,) = lines(tmp_path / "progress" / "rank-2.jsonl")
+    assert (line["step"], line["loss"]) == (4, 2.5)

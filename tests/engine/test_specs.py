@@ -13,7 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmos.agents.errors import SpecError
-from llmos.engine.specs import examples, job_request, override, read, request, validate
+from llmos.agents.protocol.jobs import JobRequest, Retry
+from llmos.engine.specs import (
+    examples,
+    job_request,
+    job_requests,
+    override,
+    read,
+    request,
+    validate,
+)
 
 TRAIN: dict[str, Any] = {"kind": "train", "train": {"data": {"source": "module:pydoc_data.topics"}}}
 COMMAND: dict[str, Any] = {"kind": "command", "command": {"script": "train.py"}}
@@ -73,6 +82,34 @@ def with_train(**values: Any) -> dict[str, Any]:
         ),
         ({**TRAIN, "resources": {"ranks": 0}}, "$.resources.ranks: expected 1 to 1024, got 0"),
         ({**TRAIN, "resources": {"gpus": 999}}, "$.resources.gpus: expected 0 to 64, got 999"),
+        (
+            {**TRAIN, "after": ["12", "12:ayn"]},
+            '$.after[1]: expected text as "12" or "12:any", got "12:ayn"',
+        ),
+        (
+            {**TRAIN, "after": [12]},
+            '$.after[0]: expected text as "12" or "12:any", got 12',
+        ),
+        (
+            {**TRAIN, "after": "12"},
+            '$.after: expected a list of text as "12" or "12:any", got "12"',
+        ),
+        ({**TRAIN, "hold": "yes"}, '$.hold: expected true or false, got "yes"'),
+        ({**TRAIN, "aftr": []}, '$.aftr: unknown key, did you mean "after"?'),
+        (
+            {**TRAIN, "retry": {"max_attempts": 0}},
+            "$.retry.max_attempts: expected 1 to 1000, got 0",
+        ),
+        ({**TRAIN, "retry": {"backoff": -1}}, "$.retry.backoff: expected a number ≥ 0, got -1.0"),
+        ({**TRAIN, "retry": {"window": 0}}, "$.retry.window: expected a number > 0, got 0.0"),
+        (
+            {**TRAIN, "retry": {"atempts": 3}},
+            '$.retry.atempts: unknown key, did you mean "max_attempts"?',
+        ),
+        (
+            {**TRAIN, "resources": {"priority": 0.5}},
+            "$.resources.priority: expected a whole number, got 0.5",
+        ),
         (
             {**TRAIN, "resources": {"ranks": 1 << 70}},
             "$.resources.ranks: expected a number within 64 bits, got a number past 64 bits",
@@ -198,6 +235,83 @@ def test_a_request_takes_file_name_overrides_and_paths_from_the_callers_folder(
     assert asked.program.arguments == ["-m", "llmos.engine", "train"]
 
 
+def test_a_request_says_when_a_job_may_start_and_start_again(tmp_path: Path) -> None:
+    table = {
+        **TRAIN,
+        "resources": {"priority": -2},
+        "after": ["3", "4:any"],
+        "hold": True,
+        "retry": {"max_attempts": 5, "backoff": 0, "window": 60},
+    }
+    asked = request(validate(table), tmp_path)
+    assert (asked.after, asked.hold, asked.resources.priority) == (["3", "4:any"], True, -2)
+    assert asked.retry == Retry(max_attempts=5, backoff=0, window=60)
+    assert msgspec.json.decode(msgspec.json.encode(asked), type=JobRequest) == asked
+    (tmp_path / "mine.json").write_text(json.dumps(table))
+    (later,) = job_requests("mine.json", ["hold=false"], (), ["9"], tmp_path)
+    assert (later.after, later.hold) == (["3", "4:any", "9"], False)
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Path:
+    (tmp_path / "mine.json").write_text(json.dumps(TRAIN))
+    return tmp_path / "mine.json"
+
+
+def named(spec_file: Path, *matrix: str) -> dict[str, dict[str, Any]]:
+    """The `[train]` tables of a matrix's jobs by name."""
+    asked = job_requests(str(spec_file), ["train.batch=4"], matrix)
+    assert {one.array for one in asked} == {"mine"}
+    assert {one.spec["train"]["batch"] for one in asked} == {4}
+    return {one.name: one.spec["train"] for one in asked}
+
+
+def test_a_matrix_is_every_combination_the_last_key_fastest(spec_file: Path) -> None:
+    jobs = named(spec_file, "train.learning_rate=1e-3,1e-4", "train.seed= 1, 2")
+    assert list(jobs) == [
+        "mine[learning_rate=1e-3,seed=1]",
+        "mine[learning_rate=1e-3,seed=2]",
+        "mine[learning_rate=1e-4,seed=1]",
+        "mine[learning_rate=1e-4,seed=2]",
+    ]
+    assert jobs["mine[learning_rate=1e-4,seed=2]"]["learning_rate"] == 1e-4
+    assert jobs["mine[learning_rate=1e-4,seed=2]"]["seed"] == 2
+
+
+def test_commas_in_quotes_and_brackets_part_no_values(spec_file: Path) -> None:
+    source = 'train.data.source=["module:pydoc_data.topics"],["module:pydoc_data.topics","x\'y"]'
+    with pytest.raises(SpecError, match="x'y"):
+        named(spec_file, source)
+    jobs = named(spec_file, "train.prompt='a,b',\"c,d\",plain")
+    assert [train["prompt"] for train in jobs.values()] == ["a,b", "c,d", "plain"]
+
+
+def test_keys_that_end_alike_are_told_whole(spec_file: Path) -> None:
+    jobs = named(spec_file, "train.seed=1", "train.data.seed=2")
+    assert list(jobs) == ["mine[train.seed=1,train.data.seed=2]"]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (["train.seed"], "--matrix train.seed: expected KEY.KEY=VALUE,VALUE"),
+        (["train.seed=1,,2"], "expected KEY.KEY=VALUE,VALUE"),
+        (["train..seed=1"], r"--matrix train\.\.seed=1: expected KEY.KEY=VALUE"),
+        (["train.seed=1", "train.seed=2"], "each key can be given once"),
+        (["train.seed=1,fast"], r'\$\.train\.seed: .* got "fast"'),
+        (
+            [f"train.seed={','.join(map(str, range(101)))}", "train.steps=1,2,3,4,5,6,7,8,9,10"],
+            "expected at most 1000 jobs, got 1010",
+        ),
+    ],
+)
+def test_a_matrix_that_cannot_be_is_refused(
+    spec_file: Path, matrix: list[str], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        job_requests(str(spec_file), (), matrix)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -242,6 +356,12 @@ KEYS = st.sampled_from(
         "script",
         "arguments",
         "environment",
+        "venv",
+        "modules",
+        "container",
+        "step_regex",
+        "after",
+        "retry",
     ]
 ) | st.text(max_size=5)
 TABLES = st.recursive(

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from llmos.agents.node import descent
-from llmos.agents.node.supervisor import Published, Supervisor
+from llmos.agents.node.occupancy import occupancy
+from llmos.agents.node.supervisor import Supervisor
 from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.protocol.facts import GpuFacts
 from llmos.agents.protocol.jobs import (
     ENDED,
     JobRecord,
@@ -20,11 +22,13 @@ from llmos.agents.protocol.jobs import (
     Launcher,
     Program,
     Resources,
+    Retry,
 )
 from llmos.agents.records.database import Database
 from llmos.agents.records.jobs import JobRecords
 
 if TYPE_CHECKING:
+    from llmos.agents.node.course import Published
     from llmos.agents.protocol.events import Event
 
 PATIENCE = 40.0
@@ -44,10 +48,17 @@ class Node:
             "node-1",
             publish=self.published.append,
             report=self.events.append,
-            gpus=lambda: gpus,
+            gpus=lambda: occupancy(
+                [GpuFacts(index=row, uuid=uuid) for row, uuid in enumerate(gpus)],
+                dict.fromkeys(range(len(gpus)), "ok"),
+                [],
+                self.supervisor.holders(),
+                self.supervisor.course.leases,
+            ),
+            cores=64,
             grace=grace,
         )
-        self._task = asyncio.get_running_loop().create_task(self.supervisor.run())
+        self._task = asyncio.get_running_loop().create_task(self.supervisor.course.run())
 
     async def close(self) -> None:
         """End as an agent does: the jobs go on."""
@@ -61,6 +72,10 @@ class Node:
         arguments: list[str],
         launcher: Launcher = "plain",
         ranks: int | None = None,
+        *,
+        after: Sequence[str] = (),
+        hold: bool = False,
+        retry: Retry = Retry(),  # noqa: B008 — frozen
         **program: Any,
     ) -> JobSummary:
         """Submit a job of the kind `command`."""
@@ -70,6 +85,9 @@ class Node:
             program=Program(arguments=arguments, launcher=launcher, **program),
             resources=Resources(ranks=ranks),
             spec={"kind": "command"},
+            after=list(after),
+            hold=hold,
+            retry=retry,
         )
         return await self.supervisor.submit(request, user="tester")
 
@@ -94,7 +112,13 @@ class Node:
 
     def left_of(self, job: str, attempt: int = 1) -> list[descent.Process]:
         """Living processes that carry the mark of an attempt, other than its shim."""
-        return descent.marked("LLMOS_TASK", str(self.folder(job, attempt).path))
+        return descent.marked(self.folder(job, attempt).path)
+
+
+@pytest.fixture(autouse=True)
+def own_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPUs of tests are nobody's."""
+    monkeypatch.setenv("LLMOS_LEASES", str(tmp_path / "leases"))
 
 
 @pytest.fixture
@@ -126,7 +150,7 @@ def end_all_below(state: Path) -> None:
             if descent.status(shim.pid) is not None:
                 descent.kill_below(shim.pid)
             descent.send(shim, signal.SIGKILL)
-        for process in descent.marked("LLMOS_TASK", str(folder)):
+        for process in descent.marked(folder):
             descent.send(process, signal.SIGKILL)
 
 

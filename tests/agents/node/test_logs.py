@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.agents.node.follower import Follower
+from llmos.agents.node.logindex import LogKeeper
 from llmos.agents.node.logs import RankLog, pieces
-from llmos.agents.node.taskfolder import TaskFolder, last_line
+from llmos.agents.node.taskfolder import TaskFolder, last_lines
 
 
 @pytest.fixture
@@ -72,8 +73,13 @@ def test_a_huge_log_is_never_read_whole(folder: TaskFolder):
         file.seek(2**34)
         file.write(b"\nthe end\n")
     assert log(folder).last(1).text == "the end\n"
-    assert len(log(folder).last(10_000).text) <= 2**20
-    assert len(log(folder).read(5).text) == 2**16
+    assert log(folder).last(10_000).text == "the end\n"
+    piece = log(folder).read(5)
+    assert (piece.offset, piece.text) == (2**34 + 1, "the end\n")
+    with folder.log(1).open("wb") as file:
+        file.write(b"x" * 2**21)
+    assert len(log(folder, 1).last(10_000).text) == 2**20
+    assert len(log(folder, 1).read(5).text) == 2**16
 
 
 def test_all_ranks_or_one(folder: TaskFolder):
@@ -100,8 +106,53 @@ def test_following_begins_when_it_is_shown_and_misses_nothing(folder: TaskFolder
     assert follower.prints(shown=True) == []
 
 
-def test_a_last_line_is_fit_for_a_terminal(tmp_path: Path):
+def test_last_lines_are_fit_for_a_terminal(tmp_path: Path):
     path = tmp_path / "log"
     path.write_bytes(b"first\n\x1b[31mred\x1b[0m \x07bell \xff\n\n  \n")
-    assert last_line(path) == "red  bell \ufffd"
-    assert last_line(tmp_path / "none") is None
+    assert last_lines(path, 1) == ["red  bell \ufffd"]
+    assert last_lines(path, 9) == ["first", "red  bell \ufffd"]
+    assert last_lines(tmp_path / "none", 1) == []
+
+
+HOLE = 2**18
+
+
+@pytest.fixture
+def headless(folder: TaskFolder) -> list[str]:
+    """A log whose head was given back; all lines it ever had."""
+    lines = [f"line {number:055}\n" for number in range(8_000)]
+    folder.log(0).write_text("".join(lines))
+    LogKeeper(folder, cap=HOLE).keep()
+    return lines
+
+
+def test_what_is_no_longer_kept_is_skipped_up_to_a_whole_line(
+    folder: TaskFolder, headless: list[str]
+):
+    piece = log(folder).read(100)
+    assert HOLE < piece.offset < HOLE + 2**16
+    assert piece.offset % len(headless[0]) == 0
+    assert piece.text.startswith(headless[piece.offset // len(headless[0])])
+    assert log(folder).read(piece.offset, 70).text == piece.text[:70]
+    # Whoever goes on from the piece's end misses nothing and meets no hole.
+    text = piece.text
+    while further := log(folder).read(piece.end).text:
+        piece = log(folder).read(piece.end)
+        text += further
+    assert "\0" not in text
+    assert "".join(headless).endswith(text)
+    assert piece.end == log(folder).size
+
+
+def test_the_last_lines_end_where_the_hole_does(folder: TaskFolder, headless: list[str]):
+    piece = log(folder).last(10_000_000)
+    assert "\0" not in piece.text
+    assert piece.text == "".join(headless[-piece.text.count("\n") :])
+    assert HOLE // 2 < len(piece.text) <= HOLE
+    assert log(folder).last(2).text == "".join(headless[-2:])
+
+
+def test_a_log_that_is_nothing_but_a_hole_says_nothing(folder: TaskFolder):
+    with folder.log(0).open("wb") as file:
+        file.truncate(HOLE)
+    assert (log(folder).read(5).text, log(folder).last(5).text) == ("", "")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,10 @@ from llmos.agents.node.progress import (
     Result,
     Tail,
     advance,
+    advance_by_names,
+    names_loss,
     parse,
+    whole,
 )
 from llmos.agents.protocol.jobs import Progress
 
@@ -141,3 +145,31 @@ def test_progress_is_what_was_said_last():
     assert progress == expected
     advance(progress, Metric({"step": 4, "loss": None, "tokens": 50, "dt": 0}))
     assert (progress.step, progress.loss, progress.tokens_per_second) == (4, None, 100)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"step": 3, "train/loss": 1.5}, Progress(step=3, loss=1.5)),
+        ({"step": 3, "Loss/train": 1.5}, Progress(step=3, loss=1.5)),
+        ({"step": 3, "train_loss": None}, Progress(step=3)),
+        ({"trainer/global_step": 7.0, "val_loss": 2}, Progress(step=7)),
+        ({"max_steps": 9, "tokens_per_sec": 5}, Progress(steps=9, tokens_per_second=5.0)),
+        ({"step": 1e300, "eval/loss": 2, "learning_rate": 1}, Progress()),
+    ],
+)
+def test_common_names_are_understood(values: dict[str, Any], expected: Progress):
+    progress = Progress()
+    advance_by_names(progress, Metric(values))
+    assert progress == expected
+
+
+def test_only_the_loss_in_training_is_the_loss():
+    assert names_loss(Metric({"loss": None}))
+    assert names_loss(Metric({"Train Loss": 2.0}))
+    assert not names_loss(Metric({"eval_loss": 2.0, "lossless": 1.0}))
+
+
+@given(st.floats() | st.integers() | st.text() | st.none())
+def test_a_whole_number_can_be_sent_on(value):
+    msgspec.msgpack.encode(whole(value))

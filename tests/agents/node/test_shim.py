@@ -68,25 +68,77 @@ async def test_ranks_that_die_at_once_keep_their_exit_codes(node, script: Script
     assert None not in [rank.exit_code for rank in state.ranks]
 
 
-async def test_a_killed_launcher_is_a_failure_and_its_ranks_end(node, script: Script):
-    await node.submit([script(WAITS)], "torchrun", ranks=2)
+LASTS = """
+import os, time
+while not os.path.exists(os.path.join(os.environ['LLMOS_TASK'], 'enough')):
+    time.sleep(0.02)
+raise SystemExit(int(os.environ['RANK']) * 3)
+"""
+
+
+async def two_ranks(node, script: Script) -> list[int]:
+    """Job 1 runs with two ranks; the pids of shim and launcher."""
+    await node.submit([script(LASTS)], "torchrun", ranks=2)
     await node.until(lambda: len(node.supervisor.processes()) == 2)
     rank = descent.status(next(iter(node.supervisor.processes())))
     assert rank is not None
-    os.kill(rank.parent, signal.SIGKILL)
+    return [node.folder("1").read_state().shim, rank.parent]
+
+
+@pytest.mark.parametrize("lost", [(0,), (1,), (0, 1), (1, 0)])
+async def test_shim_and_launcher_can_be_killed_without_harm(node, script: Script, lost):
+    watching = await two_ranks(node, script)
+    for which in lost:
+        shim = node.folder("1").read_state().shim
+        os.kill(watching[which], signal.SIGKILL)
+        if which == 0:
+            await node.until(lambda: node.folder("1").read_state().shim not in (0, shim))  # noqa: B023
+    assert len(node.supervisor.processes()) == 2
+    (node.folder("1").path / "enough").touch()
     record = await node.ended("1")
-    assert record.summary.state == "failed"
-    assert record.summary.cause.startswith("the launcher was killed by SIGKILL")
+    assert (record.summary.attempt, record.summary.exit_code) == (1, 3)
+    ranks = sorted(node.folder("1").read_state().ranks, key=lambda rank: rank.rank)
+    assert [rank.exit_code for rank in ranks] == [0, 3]
     assert node.left_of("1") == []
 
 
-async def test_a_killed_shim_is_a_failure_and_what_it_left_is_ended(node, script: Script):
-    await node.submit([script(WAITS)])
-    await node.until_state("1", "running")
-    os.kill(node.folder("1").read_state().shim, signal.SIGKILL)
+async def test_an_end_that_no_shim_saw_is_known(node, script: Script):
+    shim, _ = await two_ranks(node, script)
+    (node.folder("1").path / "enough").touch()
+    os.kill(shim, signal.SIGKILL)
     record = await node.ended("1")
-    assert record.summary.state == "failed"
-    assert record.summary.cause.startswith("its shim is gone without a last word; 1 process")
+    assert (record.summary.state, record.summary.exit_code) == ("failed", 3)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_stopped_shim_or_launcher_is_continued(node, script: Script, which: int):
+    watching = await two_ranks(node, script)
+    os.kill(watching[which], signal.SIGSTOP)
+    (node.folder("1").path / "enough").touch()
+    record = await node.ended("1")
+    assert record.summary.exit_code == 3
+
+
+async def test_a_stop_reaches_a_task_whose_shim_was_just_killed(node, script: Script):
+    shim, _ = await two_ranks(node, script)
+    os.kill(shim, signal.SIGKILL)
+    await node.supervisor.stop("1")
+    assert (await node.ended("1")).summary.state == "stopped"
+    assert node.left_of("1") == []
+
+
+async def test_a_launcher_killed_before_its_ranks_run_costs_no_attempt(node, script: Script):
+    once = script("import os, sys; open(sys.argv[1], 'a').write(os.environ['LLMOS_ATTEMPT'])")
+    fifo = node.state / "python"
+    fifo.write_text(f"""#!/bin/sh
+[ "$RANK" = 0 ] && [ "$LLMOS_ATTEMPT" = 1 ] && kill -9 $PPID
+exec {sys.executable} "$@"
+""")
+    fifo.chmod(0o755)
+    await node.submit([once, str(node.state / "said")], "torchrun", ranks=2, python=str(fifo))
+    record = await node.ended("1")
+    assert record.summary.state == "succeeded"
+    assert record.summary.attempt in (1, 2)
     assert node.left_of("1") == []
 
 

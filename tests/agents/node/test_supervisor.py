@@ -7,7 +7,15 @@ import pytest
 
 from llmos.agents.errors import RequestRefused
 from llmos.agents.node import descent
-from llmos.agents.protocol.jobs import JobRequest, JobSummary, LogPiece, Metric, Program, Resources
+from llmos.agents.protocol.jobs import (
+    JobRequest,
+    JobSummary,
+    LogPiece,
+    Metric,
+    Program,
+    Resources,
+    Retry,
+)
 
 Script = Callable[[str], str]
 
@@ -71,7 +79,7 @@ def escapees(folder: Path) -> list[descent.Process]:
 
 async def test_a_job_runs_to_its_end(node, script: Script):
     submitted = await node.submit([script("import sys; print('args', sys.argv[1:])"), "--lr", "1"])
-    assert (submitted.id, submitted.state, submitted.attempt) == ("1", "starting", 1)
+    assert (submitted.id, submitted.state, submitted.attempt) == ("1", "queued", 0)
     assert node.supervisor.running
     record = await node.ended("1")
     assert states(record) == ["queued", "starting", "running", "succeeded"]
@@ -91,7 +99,6 @@ async def test_every_transition_is_published_after_it_was_stored(node, script: S
             stored = node.supervisor._records.get(item.id).transitions
             seen.append((item.state, stored[-1].state))
 
-    node.supervisor._publish = publish
     node.supervisor._ledger._publish = publish
     await node.submit([script("pass")])
     await node.ended("1")
@@ -105,9 +112,12 @@ async def test_a_failure_names_exit_code_and_last_line(node, script: Script):
     assert record.summary.state == "failed"
     assert record.summary.exit_code == 1
     assert record.summary.cause == "rank 0 ended with exit code 1: ValueError: no such luck"
-    state = node.folder("1").read_state()
-    assert state.first_failure.startswith("rank 0 at 2")
-    assert state.first_failure.endswith("ended with exit code 1: ValueError: no such luck")
+    failure = node.folder("1").read_state().failure
+    assert (failure.rank, failure.exit_code, failure.name) == (0, 1, "error")
+    assert failure.exception == "ValueError: no such luck"
+    assert failure.lines[0] == "fine"
+    assert record.summary.started <= failure.time <= record.summary.ended
+    assert record.attempts[0].failure == failure
     assert node.events[-1].severity == "error"
 
 
@@ -141,16 +151,99 @@ async def test_what_no_process_can_be_given_is_said(node, script: Script):
     assert record.summary.cause.startswith("cannot start: embedded null byte")
 
 
-async def test_a_python_without_torch_is_named(node, script: Script, tmp_path: Path):
-    bare = tmp_path / "bare"
-    bare.mkdir()
-    (bare / "torch.py").write_text("raise ImportError('no torch here')")
-    environment = {"PYTHONPATH": str(bare)}
-    await node.submit([script("pass")], "torchrun", environment=environment)
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("import no_such_package", "import error"),
+        ("raise MemoryError", "out of memory"),
+        ("raise OSError(28, 'No space left on device')", "disk full"),
+        ("raise RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')", "out of GPU memory"),
+        ("raise FloatingPointError('loss is nan at step 7')", "NaN"),
+        ("import os; os.kill(os.getpid(), 9)", "killed"),
+        ("import os; os.abort()", "crashed"),
+        ("raise KeyError('x')", "error"),
+    ],
+)
+async def test_a_failure_has_a_name(node, script: Script, program: str, name: str):
+    await node.submit([script(program)])
     record = await node.ended("1")
-    assert record.summary.state == "failed"
-    assert "ended with exit code 1 before a rank started" in record.summary.cause
-    assert "no torch here" in record.summary.cause
+    assert record.summary.failure == name
+    assert record.attempts[0].failure.name == name
+
+
+async def test_a_failure_that_may_pass_is_tried_again(node, script: Script):
+    once = """
+import os, sys
+first = os.environ['LLMOS_ATTEMPT'] == '1'
+sys.exit('OSError: [Errno 98] Address already in use' if first else 0)
+"""
+    await node.submit([script(once)], retry=Retry(max_attempts=3, backoff=0.1))
+    record = await node.ended("1")
+    assert (record.summary.state, record.summary.attempt) == ("succeeded", 2)
+    assert states(record)[2:] == ["running", "restarting", "starting", "running", "succeeded"]
+    waits = next(one.cause for one in record.transitions if one.state == "restarting")
+    assert waits.startswith("attempt 1 failed: rank 0 ended with exit code 1: OSError")
+    assert waits.endswith("; attempt 2 starts in 0.1 s")
+    assert [one.state for one in record.attempts] == ["failed", "succeeded"]
+
+
+async def test_attempts_end_where_they_are_used_up(node, script: Script):
+    await node.submit([script("raise KeyError('x')")], retry=Retry(max_attempts=2, backoff=0))
+    record = await node.ended("1")
+    assert (record.summary.state, record.summary.attempt) == ("failed", 2)
+
+
+async def test_what_no_attempt_can_mend_is_not_tried_again(node, script: Script):
+    await node.submit([script("import no_such_package")], retry=Retry(max_attempts=5, backoff=0))
+    record = await node.ended("1")
+    assert record.summary.attempt == 1
+    assert "install the package" in record.summary.cause
+
+
+async def test_a_job_that_waits_says_why_and_starts_when_it_can(late_node, script: Script):
+    node = late_node(gpus=("GPU-a", "GPU-b"))
+    waits = script("import os, time\nprint(os.environ['CUDA_VISIBLE_DEVICES'])\ntime.sleep(600)")
+    await node.submit([waits], "torchrun", ranks=2)
+    await node.until_state("1", "running")
+    assert node.supervisor.get("1").summary.gpus == [0, 1]
+    await node.submit([waits])
+    cause = "waiting for 1 GPU: 0 free"
+    await node.until(lambda: node.supervisor.get("2").summary.cause.startswith(cause))
+    await node.supervisor.stop("1")
+    record = await node.until_state("2", "running")
+    assert record.summary.gpus == [0]
+    await node.until(lambda: [log.text for log in node.supervisor.logs("2")] == ["GPU-a\n"])
+    await node.supervisor.stop("2")
+    await node.ended("2")
+    assert node.supervisor.course.leases.holder("GPU-a") is None
+
+
+async def test_a_held_job_waits_until_it_is_released(node, script: Script):
+    await node.submit([script("pass")], hold=True)
+    await node.until(lambda: "llmos release 1" in node.supervisor.get("1").summary.cause)
+    assert (await node.supervisor.release("1")).held is False
+    assert (await node.ended("1")).summary.state == "succeeded"
+    with pytest.raises(RequestRefused, match="has ended"):
+        await node.supervisor.hold("1")
+
+
+async def test_a_job_comes_after_another(node, script: Script):
+    await node.submit([script("import time; time.sleep(0.5)")])
+    await node.submit([script("raise KeyError")], after=["1"])
+    await node.submit([script("pass")], after=["2"])
+    await node.submit([script("pass")], after=["2:any"])
+    records = [await node.ended(job) for job in ("1", "2", "3", "4")]
+    assert [r.summary.state for r in records] == ["succeeded", "failed", "stopped", "succeeded"]
+    assert records[1].summary.started >= records[0].summary.ended
+    assert records[2].summary.cause == "job 2, which it comes after, failed"
+    with pytest.raises(RequestRefused, match="no job 9"):
+        await node.submit([script("pass")], after=["9"])
+
+
+async def test_a_job_that_waits_can_be_stopped(node, script: Script):
+    await node.submit([script("pass")], hold=True)
+    await node.supervisor.stop("1")
+    assert (await node.ended("1")).summary.state == "stopped"
 
 
 async def test_stop_ends_the_job_and_all_that_escaped(node, script: Script):
@@ -175,7 +268,7 @@ async def test_a_good_end_leaves_no_process_behind(node, script: Script):
 
 
 async def test_a_deaf_rank_is_killed_after_the_grace(node, script: Script):
-    node.supervisor._grace = 0.5
+    node.supervisor.course._grace = 0.5
     await node.submit([script(STUBBORN)])
     await node.until(lambda: "deaf" in str(node.supervisor.logs("1")))
     await node.supervisor.stop("1")
@@ -235,14 +328,15 @@ async def test_a_job_that_lost_its_secrets_is_not_restarted(node, script: Script
     await node.submit([script("pass")], environment={"API_KEY": "x"})
     await node.ended("1")
     node.folder("1").order.unlink()
+    (node.state / "run" / "1" / "request.json").unlink()
     with pytest.raises(RequestRefused, match="its secrets") as refused:
         await node.supervisor.restart("1")
     assert refused.value.status == 409
 
 
 async def test_figures_results_and_logs_are_told(node, script: Script):
-    node.supervisor.shown_metrics = {"1"}
-    node.supervisor.shown_logs = {"1"}
+    node.supervisor.course.shown_metrics = {"1"}
+    node.supervisor.course.shown_logs = {"1"}
     await node.submit([script(REPORTS)], environment={"WAIT": "0.5"})
     record = await node.ended("1")
     metrics = [item for item in node.published if isinstance(item, Metric)]

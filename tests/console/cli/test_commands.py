@@ -94,19 +94,6 @@ def test_a_running_job_is_stopped_once(
     assert llmos.error("stop", "1", code=1) == "job 1 has ended: stopped"
 
 
-def test_logs_end_and_follow_with_a_mark_for_each_of_several_ranks(
-    llmos: FrontDoor, tmp_path: Path
-) -> None:
-    script = tmp_path / "two.py"
-    script.write_text("import os\nfor n in range(3): print(os.environ['RANK'], n)\n")
-    assert llmos("run", "--ranks", "2", "--", str(script)) == "0 0\n0 1\n0 2\n"
-    marked = [f"[rank {rank}] {rank} {n}" for rank in range(2) for n in range(3)]
-    assert llmos("logs", "1").splitlines() == marked
-    assert llmos("logs", "1", "--rank", "1", "--lines", "2") == "1 1\n1 2\n"
-    assert sorted(llmos("logs", "1", "-f").splitlines()) == sorted(marked)
-    assert llmos.error("logs", "1", "--rank", "7", code=1).startswith("job 1 has no rank 7")
-
-
 @pytest.mark.parametrize(
     ("shell", "word"), [("bash", "complete"), ("zsh", "compdef"), ("fish", "-c")]
 )

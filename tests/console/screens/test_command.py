@@ -1,12 +1,9 @@
-"""The `:` line, the help, and the dialogue that starts a job."""
+"""The `:` line and the help."""
 
 import pytest
 
 from llmos.console.screens.command import COMMANDS
-from llmos.console.screens.confirm import ConfirmScreen
 from llmos.console.screens.help import HelpScreen
-from llmos.console.screens.launch import LaunchScreen
-from llmos.engine.catalog import Kind
 from llmos.tests.console.fleets import Fleet, job
 from llmos.tests.console.looking import Agent, notices, seen, settled
 
@@ -122,66 +119,3 @@ async def test_the_help_says_what_keys_and_columns_mean(app, way):
         await pilot.press("escape")
         await settled(pilot)
         assert not app.screen.is_modal
-
-
-async def test_the_launch_dialogue_starts_an_example(app):
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("n")
-        await settled(pilot)
-        assert isinstance(app.screen, LaunchScreen)
-        assert "The same as: llmos run @train-text" in seen(app)
-        await pilot.press("enter")
-        await settled(pilot)
-        assert app.feed.client.asked[0] == ("submit", "train", "train-text")
-        assert getattr(app.screen, "KIND", "") == "job"
-
-
-async def test_the_launch_dialogue_stays_when_words_are_off(app):
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("n", "tab", *"nothing.toml")
-        await settled(pilot)
-        assert "llmos run nothing.toml" in seen(app)
-        await pilot.press("enter")
-        await settled(pilot)
-        assert "no such file" in notices(app)[-1]
-        assert isinstance(app.screen, LaunchScreen)
-        await pilot.press("escape")
-        await settled(pilot)
-        assert app.screen is app.screen_stack[0]
-        assert app.feed.client.asked == []
-
-
-@pytest.fixture
-def without_engine(monkeypatch):
-    monkeypatch.setattr(Kind, "missing", lambda kind: list(kind.needs[:2]))
-
-
-async def test_without_the_engine_it_says_what_to_type(app, without_engine):
-    app.local = True
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("n")
-        await settled(pilot)
-        assert "Not installed yet: torch, transformers" in seen(app)
-        assert "pip install 'llmos[engine]'" in seen(app)
-        await pilot.press("enter")
-        await settled(pilot)
-        assert "pip install 'llmos[engine]'" in notices(app)[-1]
-        assert app.feed.client.asked == []
-
-
-async def test_from_a_checkout_it_offers_to_install(app, without_engine, monkeypatch):
-    monkeypatch.setenv("LLMOS_SCRIPTS_RUN", "/bin/true")
-    app.local = True
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("n", "enter")
-        await settled(pilot)
-        assert isinstance(app.screen, ConfirmScreen)
-        assert "scripts/run --install-engine" in seen(app)
-        await pilot.press("n")
-        await settled(pilot)
-        assert app.screen is app.screen_stack[0]
-        assert app.feed.client.asked == []

@@ -1,9 +1,23 @@
 """Jobs and Job: what was asked for, how it goes, what it says, and how it ends."""
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from textual.widgets import Log
 
-from llmos.agents.protocol.jobs import LogPiece, Metric, Progress
+from llmos.agents.protocol.events import Event
+from llmos.agents.protocol.jobs import (
+    AttemptRecord,
+    Curve,
+    JobRecord,
+    JobSummary,
+    LogLine,
+    LogPiece,
+    Metric,
+    Progress,
+    RankStacks,
+    Transition,
+)
 from llmos.console.jobcurves import JobCurves
 from llmos.console.messages import LogArrived, MetricsArrived
 from llmos.console.screens.confirm import ConfirmScreen
@@ -17,11 +31,49 @@ RESULTS = {
     "sample": "The type\nof a class is " + "very " * 40,
 }
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class JobAgent(Agent):
+    """Answers every question that is asked of jobs, by the paths of the real API."""
+
+    def __init__(self, summary: JobSummary | None = None) -> None:
+        super().__init__(summary)
+        self.told_lines: list[LogLine] = []
+        self.steps: list[Curve] = []
+        self.told_stacks: list[RankStacks] = []
+        self.told: list[Event] = []
+        self.attempts: list[AttemptRecord] = []
+        self.transitions: list[Transition] = []
+        self.paths: list[str] = []
+        """What was asked of the routes that the client has no method for."""
+
+    async def job(self, job: str) -> JobRecord:
+        record = await super().job(job)
+        record.attempts, record.transitions = self.attempts, self.transitions
+        return record
+
+    async def events(self, last: int = 100) -> list[Event]:
+        return self.told
+
+    async def _ask(self, method: str, path: str, form: Any, content: object = None) -> Any:
+        self.paths.append(f"{method} {path}")
+        route = path.partition("?")[0].rpartition("/")[2]
+        answers: dict[str, Callable[[], object]] = {
+            "lines": lambda: self.told_lines,
+            "series": lambda: self.steps,
+            "stacks": lambda: self.told_stacks,
+            "hold": lambda: self.summary,
+            "release": lambda: self.summary,
+        }
+        return answers[route]()
+
 
 @pytest.fixture
 def app(make_app):
     app = make_app(Fleet(jobs=(job("7"), job("6", "failed", cause=CAUSE, ended=NOW - 9))))
-    app.feed.client = Agent()
+    app.feed.client = JobAgent()
     return app
 
 
@@ -202,3 +254,85 @@ async def test_numbers_are_taken_once(app, monkeypatch):
         app.post_message(measured(1, 2))
         await settled(pilot)
         assert len(taken) == 1
+
+
+WAITING = "waiting for 2 GPUs: 1 free, 1 held by pid 812, uid 1004"
+ARRAY = tuple(
+    job(str(at), "queued", name=f"rate {at}", array="rates", cause=WAITING, created=NOW - 50 + at)
+    for at in (21, 22, 23)
+)
+QUEUE = Fleet(
+    jobs=(
+        job("7"),
+        job("6", "failed", cause=CAUSE, failure="out of GPU memory", ended=NOW - 9),
+        *ARRAY,
+        job("30", "queued", held=True, cause="until released", priority=5, after=["7"]),
+    )
+)
+
+
+@pytest.fixture
+def queue(make_app):
+    app = make_app(QUEUE)
+    app.feed.client = JobAgent()
+    return app
+
+
+async def test_each_row_says_why_it_waits_or_what_it_failed_of(queue):
+    async with queue.run_test(size=(200, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        shown = seen(queue)
+        assert WAITING in shown
+        assert "out of GPU memory: rank 1 exited" in shown
+        assert "held: until released" in shown
+        held = next(line for line in shown.splitlines() if "until released" in line).split()
+        assert held[:5] == ["30", "train-text", "train", "○", "held"]
+        assert held[-6:-3] == ["5", "7", "1m30s"]
+        assert "rates 2/3" in shown
+
+
+async def test_a_narrow_screen_still_says_why(queue):
+    async with queue.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        assert "waiting for 2 GPUs" in seen(queue)
+        assert "out of GPU memory" in seen(queue)
+
+
+async def test_columns_come_with_the_first_job_that_needs_them(app):
+    async with app.run_test(size=(200, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        assert "PRIO" not in seen(app)
+        await tell(pilot, job_frame(job("8", "queued", priority=3)))
+        assert "PRIO" in seen(app)
+
+
+async def marked(pilot, *keys: str) -> list[str]:
+    await pilot.press(*keys)
+    await settled(pilot)
+    return [job.id for job in pilot.app.screen.chosen_jobs()]
+
+
+async def test_marks_and_ranges_and_arrays(queue):
+    async with queue.run_test(size=(100, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        queue.screen.query_one("#grid").set_sort("id", descending=False)
+        await settled(pilot)
+        assert await marked(pilot, "home", "space") == ["6"]
+        assert await marked(pilot, "down", "down", "ctrl+at") == ["6", "7", "21", "22"]
+        assert "(4 marked)" in seen(queue)
+        assert await marked(pilot, "home", "space") == ["7", "21", "22"]
+        assert await marked(pilot, "escape", "end", "a") == ["30"]
+        assert "not part of an array" in notices(queue)[-1]
+        assert await marked(pilot, "up", "a") == ["21", "22", "23"]
+        await pilot.press("escape")
+        assert queue.screen.KIND == "jobs"
+        await pilot.press("escape")
+        assert queue.screen.KIND == "fleet"
