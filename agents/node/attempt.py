@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..errors import LaunchError
@@ -20,8 +20,9 @@ from .leases import Lease
 from .taskfolder import TaskFolder
 from .warmpool import WarmPool
 
-FIRST_STATE: Final = 5.0
-"""Seconds in which a shim that somebody else started says its first word, or is taken for gone."""
+FIRST_STATE: Final = 1.0
+"""Seconds in which a shim that somebody else started says its first word, or is taken for gone. Of
+two shims one is too many and ends: this may be short."""
 
 MOST_SHIMS: Final = 20
 """Shims of one attempt: somebody kills them, or they cannot live, and there is no use in more."""
@@ -62,7 +63,7 @@ class Attempt:
                 self._watch(os.pidfd_open(pid))
                 self._pid = None
         if self._pidfd is None:
-            pid = self._spawn()
+            pid = self._spawn(lease.descriptors)
         assert pid is not None  # noqa: S101 — spawned, where it was not forked
         self.shim = pid
         lease.hand_over(pid)
@@ -146,7 +147,7 @@ class Attempt:
             return
         self._lost = False
 
-    def _spawn(self) -> int:
+    def _spawn(self, leases: Sequence[int] = ()) -> int:
         """Start a shim as a program of its own, detached. Raises LaunchError."""
         log = os.fspath(self.folder.shim_log)
         arguments = [sys.executable, "-P", "-m", "llmos.agents.node.shim", str(self.folder.path)]
@@ -160,6 +161,8 @@ class Attempt:
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 1, log, appending, 0o600),
                     (os.POSIX_SPAWN_DUP2, 1, 2),
+                    # Onto itself: inherited by this process alone (posix_spawn(3)).
+                    *((os.POSIX_SPAWN_DUP2, lease, lease) for lease in leases),
                 ],
                 setsid=True,
                 # A stop that comes before the shim can handle it waits for it.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -202,6 +203,9 @@ class Course:
         if lease is None:
             self._wait(job, "another agent was quicker; waiting for its GPUs")
             return
+        for descriptor in lease.descriptors:
+            # What else is started before its shim, as a warm launcher, must not hold it for ever.
+            os.set_inheritable(descriptor, False)
         try:
             folder.create(order)
         except StateFolderError as error:

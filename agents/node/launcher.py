@@ -12,12 +12,15 @@ starts, keep the store that the ranks meet in, and take the ranks with it when i
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import os
+import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
@@ -34,6 +37,13 @@ ALREADY_THERE: Final = 75
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NAME: Final = 15
+
+_LEAST_MARK: Final = 2**60
+"""Microseconds, 36,000 years: above what anybody sets."""
+
+_PIDFD_INFO_EXIT: Final = 1 << 3
+_PIDFD_GET_INFO: Final = 0xC040_FF0B
+"""linux/pidfd.h: _IOWR(0xFF, 11, struct pidfd_info), 64 bytes."""
 
 StartRank = Callable[[RankCommand, Sequence[int]], int]
 """Starts a rank that inherits these descriptors; its pid. Raises OSError or ValueError."""
@@ -72,6 +82,7 @@ class Launcher:
         except BlockingIOError:
             return ALREADY_THERE
         become_subreaper()
+        mark_descent(self._folder)
         name_process("llmos-launcher")
         myself = descent.itself()
         self._say(Said(what="launcher", time=time.time(), pid=myself.pid, ticks=myself.ticks))
@@ -175,6 +186,68 @@ def lives(folder: TaskFolder) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def wake(process: descent.Process) -> None:
+    """Continue a launcher that somebody stopped before each rank was started."""
+    found = descent.status(process.pid)
+    if found is not None and found.state == "T":
+        descent.send(process, signal.SIGCONT)
+
+
+def mark_descent(folder: TaskFolder) -> None:
+    """Have this process and all that will come of it bear a mark of the task.
+
+    A limit on real-time scheduling, longer than anything runs: it limits nothing, and is passed on
+    through forks, programs, sessions and cleaned environments.
+    """
+    with contextlib.suppress(ValueError, OSError):
+        _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+        resource.setrlimit(resource.RLIMIT_RTTIME, (_mark(folder), hard))
+
+
+def kill_marked(
+    folder: TaskFolder, spare: Collection[int] = (), seconds: float = 1.0
+) -> list[descent.Status]:
+    """SIGKILL what came of a task, whoever is its parent now; what is left after `seconds`."""
+    until = time.monotonic() + seconds
+    while True:
+        found = {*descent.marked(folder.path), *_bearing(_mark(folder))}
+        living = [one for one in found if one.pid not in spare and descent.living(one)]
+        for one in living:
+            descent.send(one, signal.SIGKILL)
+        if not living or time.monotonic() > until:
+            return [now for one in living if (now := descent.status(one.pid)) is not None]
+        time.sleep(0.01)
+
+
+def _mark(folder: TaskFolder) -> int:
+    digest = hashlib.sha256(os.fsencode(folder.path)).digest()
+    return _LEAST_MARK + int.from_bytes(digest[:7], "big")
+
+
+def _bearing(mark: int) -> Iterator[descent.Process]:
+    """The processes that bear a mark, other than the calling one."""
+    for name in os.listdir("/proc"):
+        if name.isdecimal() and int(name) != os.getpid():
+            limits = _read(Path("/proc", name, "limits"))
+            if b" %d " % mark in limits and (found := descent.status(int(name))) is not None:
+                yield found.process
+
+
+def exit_code(pidfd: int) -> int | None:
+    """How a process ended that is another's child and was asked for already.
+
+    By ioctl_pidfd(2), PIDFD_GET_INFO; None before Linux 6.15.
+    """
+    form = struct.Struct("=QQ11Ii")
+    told = bytearray(form.pack(_PIDFD_INFO_EXIT, *[0] * 13))
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, told)
+    except OSError:
+        return None
+    mask, *_, status = form.unpack(told)
+    return os.waitstatus_to_exitcode(status) if mask & _PIDFD_INFO_EXIT else None
 
 
 def forget_signals() -> None:

@@ -34,6 +34,9 @@ LAUNCHER_PATIENCE: Final = 3.0
 WITHOUT_PIPE: Final = 0.1
 """Seconds between looks at what a launcher says that another shim started."""
 
+LEASES_PATIENCE: Final = 1.0
+"""Seconds for another shim of the same task, which has the leases and came too late, to end."""
+
 UNKNOWN_AFTER: Final = 0.5
 """Seconds after which it counts as unknown how a rank without a launcher ended."""
 
@@ -85,6 +88,7 @@ class Shim:
         if before is not None and before.state in _ENDED:
             return
         self._successor = before is not None
+        self._said_before = before.time if before else 0.0
         self._state = _own_state(before)
         self._logs = LogKeeper(self._folder)
         self._listen()
@@ -118,9 +122,8 @@ class Shim:
 
     def _begin(self, order: TaskOrder) -> None:
         """Start the launcher, or find the one that another shim started."""
-        if self._folder.stop.exists():
-            self._stop_asked = True
-        self._remember()
+        self._stop_asked = self._stop_asked or self._folder.stop.exists()
+        self._remember(order)
         self._hear_file()
         if self._launcher is None and not launcher.lives(self._folder):
             _, self._pipe = launcher.fork(order, self._folder, self._leases(order), self._start)
@@ -134,15 +137,23 @@ class Shim:
         inherited = descriptors.below(Leases().folder)
         if inherited or not order.gpus:
             return inherited
-        lease = Leases().take(order.gpus, order.job)
-        if lease is None:
+        until = time.monotonic() + LEASES_PATIENCE
+        while (lease := Leases().take(order.gpus, order.job)) is None:
+            time.sleep(0.05)
+            if time.monotonic() < until:
+                continue
             raise LaunchError("its shim was lost, and another job was quicker to take its GPUs")
         return lease.descriptors
 
-    def _remember(self) -> None:
+    def _remember(self, order: TaskOrder) -> None:
         """What a shim before this one had noted and not come to act on."""
         failed = [rank.ended or 0.0 for rank in self._state.ranks if rank.exit_code]
-        if failed and not self._stop_asked:
+        if self._state.cause == asked_to_stop(order.grace):
+            # It asked the ranks: what they end with now is no failure, and their time runs.
+            self._stop_asked = self._stopping = True
+            left = self._said_before + order.grace - time.time()
+            self._deadline = time.monotonic() + max(0.0, min(left, order.grace))
+        elif failed:
             self._failed_at = min(failed)
             self._deadline = time.monotonic() + FAILURE_DELAY
 
@@ -285,12 +296,13 @@ class Shim:
         for descriptor in ready:
             rank = self._alive.get(descriptor)
             if rank is not None:
-                self._forget(descriptor)
-                del self._alive[descriptor]
                 # The launcher may not yet have asked: then how it ended stands in /proc.
                 found = descent.status(rank.pid)
                 same = found is not None and found.process.ticks == rank.ticks
-                self._note_end(rank, found.exit_code if found and same else None, time.time())
+                code = found.exit_code if found and same else launcher.exit_code(descriptor)
+                self._forget(descriptor)
+                del self._alive[descriptor]
+                self._note_end(rank, code, time.time())
                 changed = True
             elif descriptor == self._launcher_watch:
                 self._forget(descriptor)
@@ -305,6 +317,8 @@ class Shim:
             return
         missing = len(self._state.ranks) < order.ranks
         if self._launcher_watch is not None:
+            if missing:
+                launcher.wake(self._launcher)
             if not missing and not self._alive and self._deadline is None and self._launcher:
                 descent.send(self._launcher, signal.SIGCONT)
                 self._deadline = time.monotonic() + LAUNCHER_PATIENCE  # it should end by itself
@@ -363,9 +377,9 @@ class Shim:
         self._stopping = True
         self._deadline = time.monotonic() + order.grace
         self._state.cause = asked_to_stop(order.grace)
+        self._save()  # first: a shim that follows must not take what comes of it for a failure
         for rank in self._alive.values():
             descent.send(descent.Process(rank.pid, rank.ticks), signal.SIGTERM)
-        self._save()
 
     def _keep_deadline(self, order: TaskOrder) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
@@ -387,7 +401,7 @@ class Shim:
             if process != spare:
                 descent.send(process, signal.SIGKILL)
         if self._successor:
-            descent.kill_marked(self._folder.path)
+            left += launcher.kill_marked(self._folder, [spare.pid] if spare else ())
         return left
 
     def _end_the_rest(self) -> None:
