@@ -344,11 +344,17 @@ class Shim:
         os.close(descriptor)
 
     def _note_end(self, rank: RankState | None, code: int | None, moment: float) -> bool:
-        """A rank has ended, so far as it is known how."""
-        if rank is None or (rank.ended and (rank.exit_code is not None or code is None)):
+        """A rank has ended, so far as it is known how; whether that is news.
+
+        Of several who tell it, the earliest was the nearest: which rank failed first rests on that.
+        """
+        if rank is None:
             return False
-        rank.ended = rank.ended or moment
+        before = rank.ended, rank.exit_code
+        rank.ended = moment if rank.ended is None else min(rank.ended, moment)
         rank.exit_code = code if rank.exit_code is None else rank.exit_code
+        if before == (rank.ended, rank.exit_code):
+            return False
         if rank.exit_code and self._failed_at is None and not self._stopping:
             self._failed_at = rank.ended
             self._deadline = time.monotonic() + FAILURE_DELAY

@@ -102,6 +102,7 @@ def _scale(low: float, high: float, axes: Axes, count: int) -> tuple[float, floa
         return _log_scale(low, high, axes, count)
     low = axes.low if axes.low is not None else low
     high = axes.high if axes.high is not None else high
+    low, high = min(max(low, -FARTHEST), FARTHEST), min(max(high, -FARTHEST), FARTHEST)
     if not high > low:
         room = max(abs(low) * 0.1, 1e-9) if low else 1.0
         low, high = low - (0 if axes.low is not None else room), low + room

@@ -1,5 +1,6 @@
 """rank.py: a rank's log, its stacks, and a program that cannot tell it from python itself."""
 
+import json
 import os
 import re
 import signal
@@ -142,10 +143,11 @@ def test_without_a_program_it_says_how_it_is_used(tmp_path: Path) -> None:
     assert ended.stderr.startswith("usage: rank.py")
 
 
-def test_a_signal_brings_the_stacks_to_the_log_and_ends_nothing(
+def test_a_signal_brings_the_stacks_to_their_file_and_ends_nothing(
     scripts: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "task" / "logs" / "rank-0.log"
+    stacks = tmp_path / "task" / "stacks" / "rank-0.txt"
     (scripts / "wait.py").write_text(
         "import time\ndef stuck():\n    print('here', flush=True)\n    time.sleep(60)\nstuck()\n"
     )
@@ -156,11 +158,30 @@ def test_a_signal_brings_the_stacks_to_the_log_and_ends_nothing(
     ) as process:
         wait_for(log, "here")
         process.send_signal(signal.SIGURG)
-        wait_for(log, "in stuck")
+        wait_for(stacks, "in stuck")
         assert process.poll() is None
         process.terminate()
     assert process.returncode == -signal.SIGTERM
-    assert "Current thread" in log.read_text()
+    assert "Current thread" in stacks.read_text()
+    assert log.read_text() == "here\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "exception"),
+    [
+        ("pass", 0, None),
+        ("import sys; sys.exit(7)", 7, None),
+        ("import sys; sys.exit('words')", 1, None),
+        ("raise ValueError('boo')", 1, "ValueError: boo"),
+    ],
+)
+def test_a_rank_says_how_it_ended(
+    scripts: Path, tmp_path: Path, program: str, code: int, exception: str | None
+) -> None:
+    (scripts / "ends.py").write_text(program)
+    ended = python(str(RANK), "ends.py", cwd=scripts, LLMOS_TASK=str(tmp_path), RANK="3")
+    note = json.loads((tmp_path / "exits" / "rank-3.json").read_text())
+    assert (ended.returncode, note["exit_code"], note["exception"]) == (code, code, exception)
 
 
 def test_two_ranks_under_torchs_launcher(scripts: Path, tmp_path: Path) -> None:
