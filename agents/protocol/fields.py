@@ -129,7 +129,7 @@ class Record:
 def _count(value: float, scale: float, absent: int) -> int:
     if not isfinite(value):
         return absent
-    return min(max(round(value / scale), 0), absent - 1)
+    return round(min(max(value / scale, 0), absent - 1))
 
 
 def _value(field: Field, count: int) -> Value:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmos.agents.protocol.fields import (
@@ -47,6 +47,8 @@ def test_zero_is_known_and_none_is_not(record: Record):
 
 
 @given(st.sampled_from([*NODE_FIELDS, *GPU_FIELDS]), st.floats())
+@example(Field("x", "B", 0.1, "", "X"), 1.7e308)
+@example(Field("x", "B", 0.1, "", "X"), -1.7e308)
 def test_any_number_packs_and_none_past_the_range_reads_as_absent(field: Field, value: float):
     record = Record([field])
     read = record.unpack(record.pack({field.name: value}))[field.name]
