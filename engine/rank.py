@@ -119,11 +119,14 @@ def leave_note(
         return
     path = os.path.join(task, "exits", "rank-%s.json" % rank)  # noqa: UP031
     said = exception and exception[:LONGEST_MESSAGE]
-    with suppress(OSError):
+    try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path + ".new", "w", encoding="utf-8") as note:
             json.dump({"exit_code": code, "exception": said, "time": time.time()}, note)
         os.replace(path + ".new", path)
+    except OSError:  # as of a full disk
+        with suppress(OSError):
+            os.unlink(path + ".new")
 
 
 def write_to_log(folder: str, rank: str) -> None:

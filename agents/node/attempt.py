@@ -101,9 +101,9 @@ class Attempt:
 
     def wake(self) -> bool:
         """Continue shim and launcher where somebody stopped them; whether one was stopped."""
-        if self.state is None or self._lost:
+        if self.shim is None or self._lost:
             return False
-        found = descent.status(self.state.shim)
+        found = descent.status(self.shim)
         stopped = found is not None and found.state == "T"
         if found is not None and stopped:
             descent.send(found.process, signal.SIGCONT)
@@ -141,7 +141,7 @@ class Attempt:
         self._shims += 1
         self._found = time.monotonic()
         try:
-            self._spawn()
+            self.shim = self._spawn()
         except LaunchError:
             self._lost = True
             return

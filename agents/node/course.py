@@ -208,9 +208,9 @@ class Course:
             os.set_inheritable(descriptor, False)
         try:
             folder.create(order)
-        except StateFolderError as error:
+        except StateFolderError as error:  # of a full disk: no reason to give up a job that waits
             lease.release()
-            self._end(job, "failed", str(error), time.time())
+            self._wait(job, str(error))
             return
         attempt = job.go(order, rows, folder, self.wake)
         summary.started = summary.exit_code = None

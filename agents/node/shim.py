@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from ..errors import LaunchError
 from ..protocol.jobs import Failure, RankState, TaskOrder, TaskState
 from . import descent, descriptors, failures, launcher
@@ -36,6 +38,10 @@ WITHOUT_PIPE: Final = 0.1
 
 LEASES_PATIENCE: Final = 1.0
 """Seconds for another shim of the same task, which has the leases and came too late, to end."""
+
+CLOSING: Final = 0.5
+"""Seconds from the last moment of a rank that was killed until that is seen, at most: memory is
+given back first. Its peers lose it and say so meanwhile. Less than FAILURE_DELAY."""
 
 UNKNOWN_AFTER: Final = 0.5
 """Seconds after which it counts as unknown how a rank without a launcher ended."""
@@ -430,9 +436,19 @@ class Shim:
         self._take(launcher.lines_of(self._folder))
         self._complete_from_notes()
         state = self._state
-        end = verdict(order, self._folder, state.ranks, stopped=self._stopping, error=self._error)
+        ranks = state.ranks if self._stopping else [self._judged(rank) for rank in state.ranks]
+        end = verdict(order, self._folder, ranks, stopped=self._stopping, error=self._error)
         state.exit_code, state.failure = end.exit_code, end.failure
         self._end(end.state, end.cause)
+
+    def _judged(self, rank: RankState) -> RankState:
+        """A rank as the verdict is to see it: what this shim killed has not failed of that."""
+        if rank.exit_code != -signal.SIGKILL or rank.ended is None:
+            return rank
+        note = exit_note(self._folder, rank.rank)
+        if self._killed_at is not None and rank.ended >= self._killed_at:
+            return replace(rank, exit_code=note.exit_code if note else None)
+        return rank if note else replace(rank, ended=rank.ended - CLOSING)
 
     def _complete_from_notes(self) -> None:
         """How a rank ended that nobody was the parent of, it said itself."""

@@ -40,8 +40,8 @@ FAULTS = ("fault", "slow", "unsupported")
 BUSES = (0x19, 0x3B, 0x4C, 0x5D, 0x9B, 0xBB, 0xCB, 0xDB)
 """PCI buses of the eight GPUs on an HGX board."""
 
-LOADS = (97.0, 93.0, 98.0, 88.0, 71.0, 46.0, 12.0, 0.0)
-"""Utilization, in per cent, around which each GPU moves; the last one idles."""
+LOADS = (97.0, 93.0, 98.0, 88.0, 71.0, 46.0, 0.0, 0.0)
+"""Utilization, in per cent, around which each GPU moves; the last two idle."""
 
 Kind = Literal["compute", "graphics", "mps"]
 
