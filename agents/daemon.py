@@ -27,8 +27,8 @@ from . import start
 from .errors import LlmosError, StateFolderError, UsageError
 from .node.agent import Agent, stored_node_id
 from .node.api import application
-from .node.occupancy import occupancy
-from .node.supervisor import Supervisor
+from .node.jobs.occupancy import occupancy
+from .node.jobs.supervisor import Supervisor
 from .protocol.events import Event
 from .records.database import Database
 from .records.events import EventRecords

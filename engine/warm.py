@@ -22,9 +22,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
-from ..agents.node import descriptors, launcher, shim
-from ..agents.node.rankcommand import RankCommand
-from ..agents.node.taskfolder import TaskFolder
+from ..agents.node.task import descriptors, launcher, shim
+from ..agents.node.task.rankcommand import RankCommand
+from ..agents.node.task.taskfolder import TaskFolder
 from . import rank
 
 ALWAYS: Final = ("torch", "torch.distributed")

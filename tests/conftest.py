@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from llmos.agents.node import descent
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task import descent
+from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.tests.nvml.standin import Standin
 
 PATIENCE = 60.0

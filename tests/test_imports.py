@@ -20,7 +20,7 @@ for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
 STARTS = {
     "llmos.__main__": TORCH | {"textual", "aiohttp", "numpy"},
     "llmos.agents.daemon": TORCH | SCREEN | {"numpy"},
-    "llmos.agents.node.shim": TORCH | SCREEN | {"aiohttp", "numpy"},
+    "llmos.agents.node.task.shim": TORCH | SCREEN | {"aiohttp", "numpy"},
     "llmos.engine.catalog": TORCH | SCREEN | {"numpy"},
     "llmos.console.app": TORCH | {"aiohttp"},
 }

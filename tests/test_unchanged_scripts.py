@@ -10,8 +10,8 @@ import pytest
 
 from llmos.agents.fleet.address import unix
 from llmos.agents.fleet.client import Client
-from llmos.agents.node import descent
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task import descent
+from llmos.agents.node.task.taskfolder import TaskFolder
 
 if TYPE_CHECKING:
     from llmos.tests.conftest import FrontDoor

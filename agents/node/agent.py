@@ -22,11 +22,11 @@ from ..protocol.jobs import JobSummary, LogPiece, Metric, RankStacks
 from ..records.events import EventRecords
 from ..samplers.collection import Collection
 from ..version import llmos_version
-from . import aftermath
+from .jobs.supervisor import Supervisor
 from .pulse import Pulse
+from .reports import aftermath
 from .streams import Streams, of
-from .supervisor import Supervisor
-from .taskfolder import TaskFolder
+from .task.taskfolder import TaskFolder
 
 EVENTS_LIMIT: Final = 1000
 
@@ -94,7 +94,7 @@ class Agent:
 
     async def bundle(self, job: str) -> Iterator[bytes]:
         """All that is known of a job as an archive, in pieces. Raises RequestRefused (404)."""
-        from .bundle import Contents, build  # what packs archives is for who asks
+        from .reports.bundle import Contents, build  # what packs archives is for who asks
 
         record = self.supervisor.get(job)
         stacks: Sequence[RankStacks] = ()

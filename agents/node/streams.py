@@ -17,7 +17,7 @@ import msgspec
 from ..protocol.facts import Gap, Interest
 from ..protocol.frames import Frame, Kind
 from ..samplers.pace import next_multiple
-from .aftermath import Sample
+from .reports.aftermath import Sample
 
 RING_FRAMES: Final = 600
 """Ten minutes at one sample a second."""

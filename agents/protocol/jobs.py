@@ -32,7 +32,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a failed attempt is followed by another. The `[retry]` table of every spec.
 
-    Only failures that another attempt may mend count: see `agents.node.failures`.
+    Only failures that another attempt may mend count: see `agents.node.task.failures`.
     """
 
     max_attempts: int = 1
@@ -167,14 +167,14 @@ class JobSummary(msgspec.Struct, kw_only=True):
     after: list[str] = []
     array: str | None = None
     failure: str | None = None
-    """The name of what its newest failed attempt failed of, one of `agents.node.failures`."""
+    """The name of what its newest failed attempt failed of, one of `agents.node.task.failures`."""
 
 
 class Failure(msgspec.Struct, kw_only=True):
     """The first failure of an attempt: what made the others end."""
 
     name: str
-    """What it is, one of the names in `agents.node.failures`, as "out of memory"."""
+    """What it is, one of the names in `agents.node.task.failures`, as "out of memory"."""
 
     time: float
     """Seconds since 1970."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ...agents.node.failures import named
+from ...agents.node.task.failures import named
 from ...agents.protocol.jobs import (
     ENDED,
     AttemptRecord,

@@ -10,14 +10,14 @@ from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ...agents.fleet.client import Client
-    from ...agents.node.merged import Search
+    from ...agents.node.reports.merged import Search
 
 
 class Choice(NamedTuple):
     """Which lines are shown, and how."""
 
     search: str | None = None
-    """As `agents.node.merged.Search` takes it; None for all lines."""
+    """As `agents.node.reports.merged.Search` takes it; None for all lines."""
 
     fold: bool = True
     """Whether what ranks said alike is one line. What they say from now on comes as it comes."""
@@ -187,6 +187,6 @@ def _search(text: str | None) -> "Search | None":
     """Raises RequestRefused for a regular expression that is none."""
     if not text:
         return None
-    from ...agents.node.merged import Search
+    from ...agents.node.reports.merged import Search
 
     return Search(text)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from llmos.agents.node import descent
+from llmos.agents.node.task import descent
 from llmos.scripts.bench import kill_checks, kill_strikes, kill_truth
 from llmos.scripts.bench.kill_findings import Findings
 from llmos.scripts.bench.kill_jobs import KINDS, Job, Kind, make

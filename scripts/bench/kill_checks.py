@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from llmos.agents.node import descent, failures
-from llmos.agents.node.leases import Leases
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task import descent, failures
+from llmos.agents.node.task.leases import Leases
+from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.agents.records.database import NAME
 from llmos.scripts.bench.kill_jobs import MOST_ATTEMPTS
 from llmos.scripts.bench.kill_place import Unreachable

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from llmos.agents.node import descent
+from llmos.agents.node.task import descent
 from llmos.scripts.bench.kill_rank import TRUTH
 from llmos.tests.nvml.standin import Standin
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from llmos.agents.node.leases import Leases
+from llmos.agents.node.task.leases import Leases
 from llmos.agents.protocol.jobs import ENDED
 from llmos.scripts.bench.kill_place import Unreachable
 
@@ -129,6 +129,6 @@ def _used(attempt: AttemptTruth) -> set[str]:
 
 def _lives(attempt: AttemptTruth) -> bool:
     """Whether a rank lives in this very moment."""
-    from llmos.agents.node import descent
+    from llmos.agents.node.task import descent
 
     return any(descent.living(rank.being.process) for rank in attempt.ranks.values())

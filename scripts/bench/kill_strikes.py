@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from llmos.agents.node import descent, launcher
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task import descent, launcher
+from llmos.agents.node.task.taskfolder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def _of_task(agent: Agent, folder: TaskFolder, found: descent.Status) -> Victim 
         return None  # a rank that nobody has named yet, or what came of one
     if name == "llmos-launcher" or above == "llmos-shim":
         return Victim("launcher", process, agent, folder)
-    fresh = name == "llmos-shim" or "llmos.agents.node.shim" in _words(process.pid)
+    fresh = name == "llmos-shim" or "llmos.agents.node.task.shim" in _words(process.pid)
     return Victim("shim", process, agent, folder) if fresh else None
 
 

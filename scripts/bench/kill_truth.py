@@ -9,13 +9,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from llmos.agents.node import descent
+from llmos.agents.node.task import descent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from llmos.agents.node.taskfolder import TaskFolder
+    from llmos.agents.node.task.taskfolder import TaskFolder
     from llmos.scripts.bench.kill_jobs import Job
 
 PERIOD: Final = 0.02

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llmos.agents.fleet.address import unix
 from llmos.agents.fleet.client import Client
-from llmos.agents.node import launcher
-from llmos.agents.node.rankcommand import free_port
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task import launcher
+from llmos.agents.node.task.rankcommand import free_port
+from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.agents.protocol.jobs import ENDED, JobRecord, JobRequest, Program, Resources
 from llmos.scripts.bench import options, programs
 from llmos.scripts.bench.report import OURS, Report, progress

@@ -26,9 +26,9 @@ import msgspec
 from llmos.agents.errors import RequestRefused
 from llmos.agents.fleet.address import unix
 from llmos.agents.fleet.client import Client
-from llmos.agents.node import launcher
-from llmos.agents.node.rankcommand import free_port
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task import launcher
+from llmos.agents.node.task.rankcommand import free_port
+from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.agents.protocol.facts import Facts, Hello, Interest, JobFacts
 from llmos.agents.protocol.frames import Kind
 from llmos.agents.protocol.jobs import ENDED, JobRequest, Program, Resources

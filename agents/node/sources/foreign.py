@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..progress import Metric
-from ..taskfolder import TaskFolder
+from ..reports.progress import Metric
+from ..task.taskfolder import TaskFolder
 from .found import READERS, Finder, Found
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from ..descent import children, environment
-from ..taskfolder import TaskFolder
+from ..task.descent import children, environment
+from ..task.taskfolder import TaskFolder
 from .ownfile import is_own
 from .points import Reader
 from .tensorboard import EventFile

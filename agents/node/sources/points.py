@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from ..progress import PLACES, VALUE_LIMIT, Line, Metric, Value, short_text
+from ..reports.progress import PLACES, VALUE_LIMIT, Line, Metric, Value, short_text
 
 CHUNK: Final = 2**18
 """Bytes that a reader takes at once."""

@@ -15,7 +15,7 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from ..progress import LINE_LIMIT, PLACES, VALUE_LIMIT, Metric, short_text, whole
+from ..reports.progress import LINE_LIMIT, PLACES, VALUE_LIMIT, Metric, short_text, whole
 from .points import CHUNK, finite, place
 
 LONGEST: Final = 500

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from ..progress import Metric
+from ..reports.progress import Metric
 from .crc32c import masked_crc32c
 from .ownfile import read_at
 from .points import CHUNK, Point, as_lines

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ..progress import PLACES, VALUE_LIMIT, Metric, Value, short_text, whole
+from ..reports.progress import PLACES, VALUE_LIMIT, Metric, Value, short_text, whole
 from .ownfile import read_at
 from .points import CHUNK, finite, place
 from .protobuf import BYTES, VARINT, Malformed, fields

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llmos.agents.node import descent
-from llmos.agents.node.occupancy import occupancy
-from llmos.agents.node.supervisor import Supervisor
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.jobs.occupancy import occupancy
+from llmos.agents.node.jobs.supervisor import Supervisor
+from llmos.agents.node.task import descent
+from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.agents.protocol.facts import GpuFacts
 from llmos.agents.protocol.jobs import (
     ENDED,
@@ -28,7 +28,7 @@ from llmos.agents.records.database import Database
 from llmos.agents.records.jobs import JobRecords
 
 if TYPE_CHECKING:
-    from llmos.agents.node.course import Published
+    from llmos.agents.node.jobs.course import Published
     from llmos.agents.protocol.events import Event
 
 PATIENCE = 40.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmos.agents.node.logindex import LogKeeper
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task.logindex import LogKeeper
+from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.console.cli.loglines import mark
 from llmos.tests.conftest import PATIENCE, FrontDoor
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmos.agents.node.progress import Metric
+from llmos.agents.node.reports.progress import Metric
 from llmos.agents.node.sources.crc32c import crc32c, masked_crc32c
 from llmos.agents.node.sources.points import CHUNK
 from llmos.agents.node.sources.protobuf import Malformed, fields

@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from llmos.agents.node.follower import Follower
-from llmos.agents.node.series import curves, curves_of_all
+from llmos.agents.node.reports.follower import Follower
+from llmos.agents.node.reports.series import curves, curves_of_all
 from llmos.agents.node.sources import found
 from llmos.agents.node.sources.found import Finder, Found, load
-from llmos.agents.node.taskfolder import TaskFolder
+from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.agents.protocol.jobs import Metric, RankState, TaskState
 
 DATA = Path(__file__).parent / "data"

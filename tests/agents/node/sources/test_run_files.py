@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmos.agents.node.progress import Metric
+from llmos.agents.node.reports.progress import Metric
 from llmos.agents.node.sources.protobuf import Malformed
 from llmos.agents.node.sources.wandb import BLOCK, MAGIC, RECORD_LIMIT, RunFile, history
 
