@@ -126,7 +126,11 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
         soon(lambda: agent.report(event))
 
     def sample_now() -> None:
-        soon(lambda: agent.pulse.sample_now())
+        soon(rows_known)
+
+    def rows_known() -> None:
+        agent.pulse.sample_now()
+        supervisor.gpus_known.set()
 
     nvml = NvmlSampler(report, sample_now)
     supervisor = Supervisor(
@@ -143,6 +147,7 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
             supervisor.course.leases,
         ),
         on_end=lambda summary, folder: agent.keep_aftermath(summary, folder),
+        gpus_known=False,
     )
     processes = ProcessSampler(nvml.processes, supervisor.processes)
     agent = Agent(

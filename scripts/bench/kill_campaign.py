@@ -47,7 +47,6 @@ PATIENCE: Final = 100.0
 
 PASSING: Final = {
     "free space": "on a full disk",
-    "this node has 0": "by an agent that had not found its GPUs yet",
 }
 """Why a job may be refused for a moment, by what the refusal says."""
 

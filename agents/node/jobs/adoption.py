@@ -40,12 +40,19 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     created: float
     ranks: int
+    gpus: int
     request: JobRequest
 
 
-def keep_request(run: Path, summary: JobSummary, request: JobRequest) -> None:
+def keep_request(run: Path, summary: JobSummary, request: JobRequest, gpus: int) -> None:
     """Keep what was asked for beside the attempts to come. Raises StateFolderError."""
-    kept = Kept(user=summary.user, created=summary.created, ranks=summary.ranks, request=request)
+    kept = Kept(
+        user=summary.user,
+        created=summary.created,
+        ranks=summary.ranks,
+        gpus=gpus,
+        request=request,
+    )
     path = run / summary.id / _REQUEST
     fresh = path.with_suffix(".new")
     try:

@@ -23,7 +23,7 @@ from .adoption import attempts_of, found_jobs, kept_request, newest_order, task_
 from .ledger import Ledger
 from .livejob import LiveJob, pause_before_next
 from .occupancy import GpuUse
-from .queue import Cores, Decision, plan, settled
+from .queue import Cores, Decision, plan
 from .warmpool import WarmPool
 
 STARTING_PERIOD: Final = 0.1
@@ -353,7 +353,7 @@ class Course:
             cause = "its task folder is gone, or the agent ended before it was made"
             self._ledger.end(summary, "failed", cause, time.time(), {}, {})
             return
-        gpus = settled(request, len(self._gpus()))[1] if order is None else len(order.gpus)
+        gpus = kept.gpus if kept else len(order.gpus) if order else 0
         job = self.jobs[summary.id] = LiveJob(summary, request, gpus)
         if order is None or (summary.state == "restarting" and self._has_ended(order)):
             return  # it waits

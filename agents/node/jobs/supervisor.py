@@ -4,6 +4,7 @@ The course of jobs, which goes on unasked, is the matter of `course`.
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -39,6 +40,9 @@ from .livejob import LiveJob
 from .occupancy import GpuUse
 from .queue import refuse_impossible, settled
 
+GPUS_PATIENCE: Final = 3.0
+"""Seconds that a job waits to be taken while the driver is being opened."""
+
 MOST_POINTS: Final = 10_000
 MOST_LINES: Final = 10_000
 
@@ -51,8 +55,8 @@ class Supervisor:
     """Runs jobs. All methods belong to the event loop's thread, except `processes`.
 
     `publish` is given what changed, after it was stored; `report` is given events. `gpus` says
-    which GPUs the node has and who has them. `on_end` is told of each job that has ended, with the
-    folder of its last attempt. `grace` is in seconds.
+    which GPUs the node has and who has them, from when `gpus_known` is set. `on_end` is told of
+    each job that has ended, with the folder of its last attempt. `grace` is in seconds.
     """
 
     def __init__(
@@ -67,7 +71,13 @@ class Supervisor:
         cores: int | None = None,
         grace: float = 10.0,
         on_end: Callable[[JobSummary, TaskFolder], None] = _nothing,
+        gpus_known: bool = True,
     ) -> None:
+        self.gpus_known = asyncio.Event()
+        """Set once `gpus` tells all there are: a job that names none gets them by what there is."""
+
+        if gpus_known:
+            self.gpus_known.set()
         self._records = records
         self._run_folder = state_folder / "run"
         self._node = node_id
@@ -197,6 +207,9 @@ class Supervisor:
         Raises RequestRefused for what this node can never run, RecordsError or StateFolderError
         where the job could not be stored; then nothing has changed.
         """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GPUS_PATIENCE):
+                await self.gpus_known.wait()
         gpus_present = len(self._gpus())
         refuse_impossible(request, gpus_present)
         ranks, gpus = settled(request, gpus_present)
@@ -220,7 +233,7 @@ class Supervisor:
         above = max(jobs_on_disk(self._run_folder), default=0)
         summary = self._records.add(request, summary, above=above)
         try:
-            keep_request(self._run_folder, summary, request)
+            keep_request(self._run_folder, summary, request, gpus)
         except StateFolderError:
             self._records.forget(summary.id)
             raise
