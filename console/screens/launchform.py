@@ -223,6 +223,8 @@ class LaunchFormScreen(ModalScreen[None]):
             self.workers.cancel_group(self, CHECK)
 
     def _paint(self, faults: dict[str, Fault], *, checked: bool = False) -> None:
+        if not self.query(Form):
+            return  # the form is being closed while a check of it comes to its end
         folded = self.query_one(Form).show(faults, every=self._every)
         self._tell(next(iter(faults.values()), None), checked=checked, folded=folded)
         self._show_line(command_line(self.draft, self._folder))
@@ -230,7 +232,9 @@ class LaunchFormScreen(ModalScreen[None]):
 
     def _keep_in_sight(self) -> None:
         """Whatever room the lines below took: one sees what one types."""
-        if self.focused is not None and self.query_one(Form) in self.focused.ancestors:
+        if self.focused is not None and any(
+            isinstance(each, Form) for each in self.focused.ancestors
+        ):
             self.focused.scroll_visible(animate=False)
 
     def _show_line(self, line: str) -> None:
