@@ -191,6 +191,8 @@ class Supervisor:
     async def stacks(self, job: str) -> Sequence[RankStacks]:
         """What each rank does right now. Raises RequestRefused where it does not run."""
         live = self._live(job)
+        if live.attempt is not None:
+            live.attempt.look()  # a rank that has just begun is one, too
         if live.attempt is None or live.attempt.state is None:
             raise RequestRefused(f"job {job} is {live.summary.state}; it has no ranks", status=409)
         return await stacks.take(live.attempt.folder, live.attempt.state.ranks)
