@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
-from ..agents.node.task import descriptors, launcher, shim
+from ..agents.node.task import descriptors, newprocess, shim
 from ..agents.node.task.rankcommand import RankCommand
 from ..agents.node.task.taskfolder import TaskFolder
 from . import rank
@@ -37,7 +37,7 @@ def main() -> None:
     """Import, say so, then fork a task for each message until the socket ends."""
     link = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(link.fileno(), False)
-    launcher.name_process("llmos-warm")
+    newprocess.name_process("llmos-warm")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         for module in (*ALWAYS, *sys.argv[2:]):
@@ -109,7 +109,7 @@ def _answer(link: socket.socket, **said: object) -> None:
 def _become_shim(task: Path, leases: Sequence[int]) -> NoReturn:
     code = 1
     try:
-        launcher.forget_signals()
+        newprocess.forget_signals()
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         descriptors.close_all_but(leases)
         folder = TaskFolder(task)
@@ -135,8 +135,8 @@ def fork_rank(command: RankCommand, leases: Sequence[int]) -> int:
 
 def _become_rank(command: RankCommand, leases: Sequence[int]) -> NoReturn:
     try:
-        launcher.forget_signals()
-        launcher.name_process(f"llmos-rank{command.rank}")
+        newprocess.forget_signals()
+        newprocess.name_process(f"llmos-rank{command.rank}")
         descriptors.close_all_but(leases)
         for lease in leases:
             os.set_inheritable(lease, True)

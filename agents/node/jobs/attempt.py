@@ -5,7 +5,6 @@ A shim that is lost is followed by another: what it owned runs on, under the lau
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from typing import Final
 
 from ...errors import LaunchError
 from ...protocol.jobs import ENDED, Program, TaskState
-from ..task import descent
+from ..task import descent, locks, mark
 from ..task.leases import Lease
 from ..task.taskfolder import TaskFolder
 from .warmpool import WarmPool
@@ -85,7 +84,7 @@ class Attempt:
             return
         if not self._lost and not self._never_came():
             return
-        if not _has_owner(self.folder):
+        if not locks.is_locked(self.folder.shim_lock):
             self._follow()
         elif self._lost and self.state is not None:
             self.close()
@@ -94,8 +93,7 @@ class Attempt:
     def stop(self) -> None:
         """Ask the shim to stop the task; one that is not found yet, when it is."""
         self._stop_asked = True
-        with contextlib.suppress(OSError):
-            self.folder.stop.touch(mode=0o600)
+        self.folder.ask_to_stop()
         if self._pidfd is not None and not self._lost:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
@@ -106,14 +104,13 @@ class Attempt:
         if self.shim is None or self._lost:
             return False
         found = descent.status(self.shim)
-        stopped = found is not None and found.state == "T"
-        if found is not None and stopped:
-            descent.send(found.process, signal.SIGCONT)
-        return stopped
+        return found is not None and descent.wake(found.process)
 
     def clear(self) -> int:
         """End what is left of a task that no shim can be had for; how many processes."""
-        return len(descent.kill_marked(self.folder.path))
+        processes = mark.marked(self.folder.path)
+        mark.kill_marked(self.folder.path)
+        return len(processes)
 
     def close(self) -> None:
         """Look away."""
@@ -206,19 +203,3 @@ class Attempt:
                 os.waitpid(self._pid, os.WNOHANG)
         self._lost = True
         self._changed()
-
-
-def _has_owner(folder: TaskFolder) -> bool:
-    """Whether a shim lives that we may not know: one that was started by an agent before us, or
-    that follows another and has not spoken yet."""
-    try:
-        lock = os.open(folder.shim_lock, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False

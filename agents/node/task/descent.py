@@ -6,8 +6,10 @@ is a subreaper: orphans below it become its children and so stay in its tree.
 Linux 5.4 or newer, for pidfds.
 """
 
+import fcntl
 import os
 import signal
+import struct
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -15,6 +17,10 @@ from typing import Final, NamedTuple
 
 GONE: Final = frozenset("ZXx")
 """States of a process that runs no more and only waits for its parent to ask."""
+
+_PIDFD_INFO_EXIT: Final = 1 << 3
+_PIDFD_GET_INFO: Final = 0xC040_FF0B
+"""linux/pidfd.h: _IOWR(0xFF, 11, struct pidfd_info), 64 bytes."""
 
 
 class Process(NamedTuple):
@@ -98,6 +104,29 @@ def send(process: Process, number: signal.Signals) -> bool:
     return True
 
 
+def wake(process: Process) -> bool:
+    """Continue exactly this process where somebody stopped it; whether it was stopped."""
+    found = status(process.pid)
+    if found is None or found.process != process or found.state != "T":
+        return False
+    return send(process, signal.SIGCONT)
+
+
+def exit_code(pidfd: int) -> int | None:
+    """How a process ended that is another's child and was asked for already.
+
+    By ioctl_pidfd(2), PIDFD_GET_INFO; None before Linux 6.15.
+    """
+    form = struct.Struct("=QQ11Ii")
+    told = bytearray(form.pack(_PIDFD_INFO_EXIT, *[0] * 13))
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, told)
+    except OSError:
+        return None
+    mask, *_, ended_with = form.unpack(told)
+    return os.waitstatus_to_exitcode(ended_with) if mask & _PIDFD_INFO_EXIT else None
+
+
 def descends(pid: int, root: int) -> bool:
     """Whether `root` is above `pid`."""
     while pid > 1:
@@ -118,7 +147,7 @@ def children(pid: int) -> list[int]:
             listed = Path(f"/proc/{pid}/task/{task}/children").read_text()
             found += [int(child) for child in listed.split()]
     except OSError:
-        return [one.process.pid for one in _all() if one.parent == pid]
+        return [one.process.pid for one in everybody() if one.parent == pid]
     return found
 
 
@@ -135,7 +164,7 @@ def environment(pid: int) -> dict[str, str]:
 def living_below(root: int) -> list[Status]:
     """Every living process below `root`, parents before children."""
     children: dict[int, list[Status]] = {}
-    for found in _all():
+    for found in everybody():
         children.setdefault(found.parent, []).append(found)
     living: list[Status] = []
     parents = [root]
@@ -145,41 +174,6 @@ def living_below(root: int) -> list[Status]:
             if child.state not in GONE:
                 living.append(child)
     return living
-
-
-def marked(folder: Path) -> list[Process]:
-    """Living processes of a task without a parent of ours, other than the calling one.
-
-    A rank and what came of it carry the task in their environment, as far as they were started as
-    programs, or write what they print to a file in its folder.
-    """
-    return [
-        one.process
-        for one in _all()
-        if one.state not in GONE and one.process.pid != os.getpid() and _belongs(one, folder)
-    ]
-
-
-def _belongs(one: Status, folder: Path) -> bool:
-    pid = one.process.pid
-    if environment(pid).get("LLMOS_TASK") == str(folder):
-        return True
-    for descriptor in (1, 2):
-        try:
-            if Path(os.readlink(f"/proc/{pid}/fd/{descriptor}")).is_relative_to(folder):
-                return True
-        except OSError:
-            continue
-    return False
-
-
-def kill_marked(folder: Path) -> list[Process]:
-    """SIGKILL what carries the mark of a task, and what is below it; those that were killed."""
-    found = marked(folder)
-    for process in found:
-        kill_below(process.pid)
-        send(process, signal.SIGKILL)
-    return found
 
 
 def kill_below(root: int, spare: Collection[int] = (), seconds: float = 1.0) -> list[Status]:
@@ -200,7 +194,8 @@ def kill_below(root: int, spare: Collection[int] = (), seconds: float = 1.0) -> 
     return []
 
 
-def _all() -> Iterator[Status]:
+def everybody() -> Iterator[Status]:
+    """Every process of the host that we may see."""
     for name in os.listdir("/proc"):
         if name.isdigit() and (found := status(int(name))) is not None:
             yield found

@@ -10,40 +10,25 @@ starts, keep the store that the ranks meet in, and take the ranks with it when i
 """
 
 import contextlib
-import ctypes
-import fcntl
-import hashlib
 import os
-import resource
 import signal
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NoReturn
 
 import msgspec
 
 from ...protocol.jobs import TaskOrder
-from . import descent, descriptors
+from ..regularfile import read_regular
+from . import descent, descriptors, locks, mark, newprocess
 from .rankcommand import RankCommand, rank_commands
 from .taskfolder import TaskFolder
 from .words import cannot_start
 
 ALREADY_THERE: Final = 75
 """Exit code where another launcher has the task."""
-
-_PR_SET_CHILD_SUBREAPER: Final = 36
-_PR_SET_NAME: Final = 15
-
-_LEAST_MARK: Final = 2**60
-"""Microseconds, 36,000 years: above what anybody sets."""
-
-_PIDFD_INFO_EXIT: Final = 1 << 3
-_PIDFD_GET_INFO: Final = 0xC040_FF0B
-"""linux/pidfd.h: _IOWR(0xFF, 11, struct pidfd_info), 64 bytes."""
 
 StartRank = Callable[[RankCommand, Sequence[int]], int]
 """Starts a rank that inherits these descriptors; its pid. Raises OSError or ValueError."""
@@ -77,13 +62,11 @@ class Launcher:
     def run(self, start: StartRank) -> int:
         """Until no rank is left; the exit code of this process."""
         lock = os.open(self._folder.launcher_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locks.lock_alone(lock):
             return ALREADY_THERE
-        become_subreaper()
-        mark_descent(self._folder)
-        name_process("llmos-launcher")
+        newprocess.become_subreaper()
+        mark.bear(self._folder.path)
+        newprocess.name_process("llmos-launcher")
         myself = descent.itself()
         self._say(Said(what="launcher", time=time.time(), pid=myself.pid, ticks=myself.ticks))
         try:
@@ -142,7 +125,7 @@ def fork(
 def _live(launcher: Launcher, start: StartRank, kept: Sequence[int]) -> NoReturn:
     code = 1
     try:
-        forget_signals()
+        newprocess.forget_signals()
         descriptors.close_all_but(kept)
         signal.signal(signal.SIGTERM, lambda *_: None)  # the shim decides what ends
         signal.signal(signal.SIGHUP, lambda *_: None)
@@ -173,112 +156,9 @@ def said_in(text: bytes) -> Iterator[Said]:
             yield msgspec.json.decode(line, type=Said)
 
 
-def lives(folder: TaskFolder) -> bool:
-    """Whether a launcher holds the task, be it that it has said nothing yet."""
-    try:
-        lock = os.open(folder.launcher_lock, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
-
-
-def wake(process: descent.Process) -> None:
-    """Continue a launcher that somebody stopped before each rank was started."""
-    found = descent.status(process.pid)
-    if found is not None and found.state == "T":
-        descent.send(process, signal.SIGCONT)
-
-
-def mark_descent(folder: TaskFolder) -> None:
-    """Have this process and all that will come of it bear a mark of the task.
-
-    A limit on real-time scheduling, longer than anything runs: it limits nothing, and is passed on
-    through forks, programs, sessions and cleaned environments.
-    """
-    with contextlib.suppress(ValueError, OSError):
-        _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
-        resource.setrlimit(resource.RLIMIT_RTTIME, (_mark(folder), hard))
-
-
-def kill_marked(
-    folder: TaskFolder, spare: Collection[int] = (), seconds: float = 1.0
-) -> list[descent.Status]:
-    """SIGKILL what came of a task, whoever is its parent now; what is left after `seconds`."""
-    until = time.monotonic() + seconds
-    while True:
-        found = {*descent.marked(folder.path), *_bearing(_mark(folder))}
-        living = [one for one in found if one.pid not in spare and descent.living(one)]
-        for one in living:
-            descent.send(one, signal.SIGKILL)
-        if not living or time.monotonic() > until:
-            return [now for one in living if (now := descent.status(one.pid)) is not None]
-        time.sleep(0.01)
-
-
-def _mark(folder: TaskFolder) -> int:
-    digest = hashlib.sha256(os.fsencode(folder.path)).digest()
-    return _LEAST_MARK + int.from_bytes(digest[:7], "big")
-
-
-def _bearing(mark: int) -> Iterator[descent.Process]:
-    """The processes that bear a mark, other than the calling one."""
-    for name in os.listdir("/proc"):
-        if name.isdecimal() and int(name) != os.getpid():
-            limits = _read(Path("/proc", name, "limits"))
-            if b" %d " % mark in limits and (found := descent.status(int(name))) is not None:
-                yield found.process
-
-
-def exit_code(pidfd: int) -> int | None:
-    """How a process ended that is another's child and was asked for already.
-
-    By ioctl_pidfd(2), PIDFD_GET_INFO; None before Linux 6.15.
-    """
-    form = struct.Struct("=QQ11Ii")
-    told = bytearray(form.pack(_PIDFD_INFO_EXIT, *[0] * 13))
-    try:
-        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, told)
-    except OSError:
-        return None
-    mask, *_, status = form.unpack(told)
-    return os.waitstatus_to_exitcode(status) if mask & _PIDFD_INFO_EXIT else None
-
-
-def forget_signals() -> None:
-    """Take a forked process back to what a new one does with signals."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def become_subreaper() -> None:
-    """Be the parent of every orphan below."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        why = os.strerror(ctypes.get_errno())
-        print(f"cannot become a subreaper: {why}", file=sys.stderr, flush=True)
-
-
-def name_process(name: str) -> None:
-    """What `ps -o comm` shows, 15 bytes: a forked process keeps the command line it came from."""
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
-
-
 def lines_of(folder: TaskFolder) -> bytes:
     """All that the launcher has said so far."""
-    return _read(folder.launcher)
-
-
-def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(folder.launcher)
     except OSError:
         return b""

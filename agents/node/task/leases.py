@@ -7,7 +7,6 @@ file only tells people who holds it; anyone may write there, so nothing is decid
 """
 
 import contextlib
-import fcntl
 import os
 import pwd
 import re
@@ -22,7 +21,7 @@ from typing import Final
 import msgspec
 
 from ...errors import LaunchError, StateFolderError
-from . import descent
+from . import descent, locks
 
 FOLDER: Final = Path("/dev/shm/llmos-leases")  # noqa: S108 — every user's agent must find it
 """A memory file system that every host has, and that is empty after a boot as the GPUs are."""
@@ -37,7 +36,7 @@ PLAIN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 TRIES: Final = 20
 PAUSE: Final = 0.001
-"""Seconds, for the moment in which somebody else makes the same file or looks who has it."""
+"""Seconds, for the moment in which somebody else makes the same file."""
 
 LONGEST_RECORD: Final = 1024
 LONGEST_NAME: Final = 64
@@ -141,10 +140,8 @@ class Leases:
             except FileNotFoundError:
                 return None
             try:
-                if not _lock(descriptor, fcntl.LOCK_SH):
+                if not locks.is_free(descriptor):
                     return _read(descriptor)
-                # Not left to closing: what is forked at this moment has the descriptor too.
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
             finally:
                 os.close(descriptor)
         return None
@@ -201,7 +198,7 @@ def _locked(path: Path) -> int | None:
     """The descriptor of a file, locked for us alone; None where another has it."""
     for _ in range(TRIES):
         descriptor = _open(path)
-        if not _lock_alone(descriptor):
+        if not locks.lock_alone(descriptor):
             os.close(descriptor)
             return None
         if _is_at(descriptor, path):
@@ -232,25 +229,6 @@ def _open_or_make(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, FILE_MODE)
     os.fchmod(descriptor, FILE_MODE)  # whatever the umask
     return descriptor
-
-
-def _lock_alone(descriptor: int) -> bool:
-    for _ in range(TRIES):
-        if _lock(descriptor, fcntl.LOCK_EX):
-            return True
-        if not _lock(descriptor, fcntl.LOCK_SH):
-            return False
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        time.sleep(PAUSE)  # somebody only looks who has it, and is done in a moment
-    return False
-
-
-def _lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -15,6 +15,7 @@ from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ..regularfile import open_regular, read_regular
 from .taskfolder import TaskFolder
 
 CAP: Final = 256 * 2**20
@@ -100,7 +101,7 @@ class _Index:
 
         with contextlib.suppress(OSError):
             # Of a record that was cut short, the next takes the place.
-            data = path.read_bytes()
+            data = read_regular(path)
             self._size = len(data) - len(data) % _RECORD.size
             if self._size:
                 _, self.end = _RECORD.unpack_from(data, self._size - _RECORD.size)
@@ -117,7 +118,7 @@ class _Index:
     def _thin(self) -> None:
         """Of the older three quarters leave half, evenly spread over their time."""
         self._limit += RECORDS * _RECORD.size // 4  # for the case that it cannot be done now
-        data = self._path.read_bytes()[: self._size]
+        data = read_regular(self._path)[: self._size]
         recent = len(data) // _RECORD.size // 4 * _RECORD.size
         thinned = _spread(data[:-recent], RECORDS * 3 // 8) + data[-recent:]
         new = self._path.with_suffix(".index.new")
@@ -216,7 +217,7 @@ def _spread(data: bytes, number: int) -> bytes:
 def _index_tail(path: Path) -> bytes:
     """The newest records, twice as many as there should be at most."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             records = file.seek(0, os.SEEK_END) // _RECORD.size
             file.seek(max(0, records - 2 * RECORDS) * _RECORD.size)
             return file.read()
@@ -226,7 +227,7 @@ def _index_tail(path: Path) -> bytes:
 
 def _write_at(path: Path, offset: int, data: bytes) -> None:
     """Raises OSError, too, where only a part could be written."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         if os.pwrite(descriptor, data, offset) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -238,7 +239,7 @@ def _punch_head(path: Path, end: int) -> None:
     """Make what stands before `end` a hole. Raises OSError where that cannot be done."""
     call = ctypes.CDLL(None, use_errno=True).fallocate
     call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if call(descriptor, _PUNCH, 0, end) != 0:
             number = ctypes.get_errno()

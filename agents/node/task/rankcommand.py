@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -69,6 +69,8 @@ def rank_commands(
             "GROUP_RANK": "0",
             "ROLE_RANK": str(rank),
         }
+        if order.gpus:
+            own["CUDA_VISIBLE_DEVICES"] = _seen_by(rank, order.gpus)
         given = {name for name in own if own[name] != base.get(name)} | set(program.environment)
         ahead = _ahead(program, folder, working, given | _ALWAYS_GIVEN, gpus=bool(order.gpus))
         words = [*ahead, *program.arguments]
@@ -116,8 +118,6 @@ def _shared_environment(
     if not order.gpus:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     environment |= {k: v for k, v in program.environment.items() if not _foreign(k)}
-    if order.gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(order.gpus)
     size = str(order.ranks)
     return environment | {
         "WORLD_SIZE": size,
@@ -137,6 +137,15 @@ def _shared_environment(
         "LLMOS_TASK": str(folder.path),
         "LLMOS_SPEC": str(folder.spec),
     }
+
+
+def _seen_by(rank: int, gpus: Sequence[str]) -> str:
+    """What a rank sees: all GPUs of the task, of instances only its own.
+
+    CUDA sees one MIG instance in a process, the first that is named (NVIDIA's MIG User Guide).
+    """
+    divided = any(uuid.startswith("MIG-") for uuid in gpus)
+    return gpus[rank % len(gpus)] if divided else ",".join(gpus)
 
 
 def free_port() -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import msgspec
 
 from ...errors import StateFolderError
 from ...protocol.jobs import TaskOrder, TaskState
+from ..regularfile import open_regular, read_regular
 
 RESERVE: Final = 16 * 2**10
 """Bytes kept aside for the next state, so that a task can tell its end on a full disk."""
@@ -108,6 +110,15 @@ class TaskFolder(msgspec.Struct, frozen=True):
         """The ranks that have said something of their work, in order."""
         return _ranks(self.path / "progress")
 
+    def ask_to_stop(self) -> float:
+        """Note that the task is to stop, unless it was noted before; when it was."""
+        with contextlib.suppress(OSError):  # a full disk: who is there hears it all the same
+            os.close(os.open(self.stop, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            return self.stop.stat().st_mtime
+        except OSError:
+            return time.time()
+
     def create(self, order: TaskOrder) -> None:
         """Make the folder with order and spec. Raises StateFolderError; then nothing is left."""
         if self.path.exists():
@@ -137,14 +148,14 @@ class TaskFolder(msgspec.Struct, frozen=True):
     def read_order(self) -> TaskOrder | None:
         """The order, None where there is none that can be read."""
         try:
-            return msgspec.json.decode(self.order.read_bytes(), type=TaskOrder)
+            return msgspec.json.decode(read_regular(self.order), type=TaskOrder)
         except (OSError, ValueError):
             return None
 
     def read_state(self) -> TaskState | None:
         """The newest state, None before the first."""
         try:
-            return msgspec.json.decode(self.state.read_bytes(), type=TaskState)
+            return msgspec.json.decode(read_regular(self.state), type=TaskState)
         except (OSError, ValueError):
             return None
 
@@ -187,7 +198,7 @@ class StateFile:
 def last_lines(path: Path, lines: int, window: int = 2**14) -> list[str]:
     """The last lines of a text file that say something, as plain text."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - window))
             text = file.read(window).decode("utf-8", "replace")

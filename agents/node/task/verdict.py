@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from ...protocol.jobs import Failure, RankState, TaskOrder
+from ..regularfile import read_regular
 from . import failures
 from .taskfolder import TaskFolder, last_lines
 from .words import how_it_ended
@@ -63,7 +64,7 @@ def verdict(
 def exit_note(folder: TaskFolder, rank: int) -> ExitNote | None:
     """What a rank said of its end, None where it could not."""
     try:
-        return msgspec.json.decode(folder.exit_note(rank).read_bytes(), type=ExitNote)
+        return msgspec.json.decode(read_regular(folder.exit_note(rank)), type=ExitNote)
     except (OSError, ValueError):
         return None
 

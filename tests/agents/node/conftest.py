@@ -11,7 +11,7 @@ import pytest
 
 from llmos.agents.node.jobs.occupancy import occupancy
 from llmos.agents.node.jobs.supervisor import Supervisor
-from llmos.agents.node.task import descent
+from llmos.agents.node.task import descent, mark
 from llmos.agents.node.task.taskfolder import TaskFolder
 from llmos.agents.protocol.facts import GpuFacts
 from llmos.agents.protocol.jobs import (
@@ -112,7 +112,7 @@ class Node:
 
     def left_of(self, job: str, attempt: int = 1) -> list[descent.Process]:
         """Living processes that carry the mark of an attempt, other than its shim."""
-        return descent.marked(self.folder(job, attempt).path)
+        return mark.marked(self.folder(job, attempt).path)
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +150,7 @@ def end_all_below(state: Path) -> None:
             if descent.status(shim.pid) is not None:
                 descent.kill_below(shim.pid)
             descent.send(shim, signal.SIGKILL)
-        for process in descent.marked(folder):
+        for process in mark.marked(folder):
             descent.send(process, signal.SIGKILL)
 
 

@@ -89,21 +89,6 @@ def test_a_zombie_tells_its_exit_code(program: str, code: int):
     assert descent.status(child.pid) is None
 
 
-def test_a_process_is_found_by_its_mark(tmp_path):
-    mark = str(tmp_path)
-    environment = {**os.environ, "LLMOS_TASK": mark}
-    with subprocess.Popen(["sleep", "600"], env=environment) as child:
-        assert [process.pid for process in descent.marked(tmp_path)] == [child.pid]
-        assert descent.marked(tmp_path / "other") == []
-        child.kill()
-
-
-def test_a_process_without_the_mark_is_found_by_what_it_writes_to(tmp_path):
-    with (tmp_path / "log").open("w") as log, subprocess.Popen(["sleep", "600"], stderr=log) as it:
-        assert [process.pid for process in descent.kill_marked(tmp_path)] == [it.pid]
-        assert it.wait() == -9
-
-
 def test_a_name_with_brackets_and_spaces_is_read(tmp_path):
     odd = tmp_path / "a) S 1 (b"
     odd.symlink_to("/bin/sleep")

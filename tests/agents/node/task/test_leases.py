@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from llmos.agents.errors import LaunchError, StateFolderError
-from llmos.agents.node.task import descent, leases
+from llmos.agents.node.task import descent, locks
 from llmos.agents.node.task.leases import Holder, Leases
 
 A, B, C = "GPU-aaaa", "GPU-bbbb", "MIG-cccc"
@@ -156,7 +156,7 @@ def test_who_only_looks_is_in_nobody_s_way(ours: Leases, monkeypatch: pytest.Mon
     lease.release()
     onlooker = os.open(ours.folder / A, os.O_RDONLY)
     fcntl.flock(onlooker, fcntl.LOCK_SH)
-    lock = leases._lock
+    lock = locks.lock
 
     def meanwhile(descriptor: int, kind: int) -> bool:
         locked = lock(descriptor, kind)
@@ -164,7 +164,7 @@ def test_who_only_looks_is_in_nobody_s_way(ours: Leases, monkeypatch: pytest.Mon
             fcntl.flock(onlooker, fcntl.LOCK_UN)
         return locked
 
-    monkeypatch.setattr(leases, "_lock", meanwhile)
+    monkeypatch.setattr(locks, "lock", meanwhile)
     lease = ours.take([A], "2")
     os.close(onlooker)
     assert lease is not None
@@ -177,14 +177,14 @@ def test_a_process_forked_while_somebody_looks_does_not_get_the_gpu(
     lease = ours.take([A], "1")
     assert lease is not None
     lease.release()
-    lock, forked = leases._lock, []
+    lock, forked = locks.lock, []
 
     def forks_meanwhile(descriptor: int, kind: int) -> bool:
         forked.append(os.dup(descriptor))
         return lock(descriptor, kind)
 
     with monkeypatch.context() as patch:
-        patch.setattr(leases, "_lock", forks_meanwhile)
+        patch.setattr(locks, "lock", forks_meanwhile)
         assert ours.holder(A) is None
     lease = ours.take([A], "2")
     assert lease is not None
@@ -322,14 +322,14 @@ def test_a_folder_that_is_none_is_refused(ours: Leases, tmp_path: Path) -> None:
 def test_a_lease_that_was_removed_meanwhile_is_not_taken_for_one(
     ours: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, lock_alone = ours.folder / A, leases._lock_alone
+    path, lock_alone = ours.folder / A, locks.lock_alone
 
     def removed_first(descriptor: int) -> bool:
         monkeypatch.undo()
         path.unlink()
         return lock_alone(descriptor)
 
-    monkeypatch.setattr(leases, "_lock_alone", removed_first)
+    monkeypatch.setattr(locks, "lock_alone", removed_first)
     lease = ours.take([A], "1")
     assert lease is not None
     assert ours.holder(A) is not None

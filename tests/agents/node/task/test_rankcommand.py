@@ -57,9 +57,11 @@ def test_the_words_of_a_rank():
 
 def test_a_container_is_entered_with_what_the_rank_needs():
     prefix = ["podman", "-v={task}:{task}", "-w={folder}", "{gpus}--gpus", "{env}", "image"]
-    inside = order(prefix=prefix, folder="/work", python="python3", environment={"COLOUR": "blue"})
+    inside = order(
+        prefix=prefix, folder="/somewhere", python="python3", environment={"COLOUR": "blue"}
+    )
     words = rank(inside, {"HOME": "/home/u", "CUDA_VISIBLE_DEVICES": ""}).arguments
-    assert words[:3] == ["podman", "-v=/state/run/7/a2:/state/run/7/a2", "-w=/work"]
+    assert words[:3] == ["podman", "-v=/state/run/7/a2:/state/run/7/a2", "-w=/somewhere"]
     assert "--gpus" not in words
     assert {"--env=COLOUR", "--env=RANK", "--env=LLMOS_TASK", "--env=CUDA_VISIBLE_DEVICES"} <= set(
         words
@@ -127,3 +129,9 @@ def test_a_free_port_can_be_listened_on_and_is_not_given_while_it_is():
         listener.listen()
         assert not _is_free(port)
         assert 1024 < port < 65536
+
+
+def test_each_rank_sees_its_own_instance():
+    held = order(ranks=3, gpus=("MIG-a", "MIG-b"))
+    seen = [rank(held, number=n).environment["CUDA_VISIBLE_DEVICES"] for n in range(3)]
+    assert seen == ["MIG-a", "MIG-b", "MIG-a"]
