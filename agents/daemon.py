@@ -23,7 +23,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from . import locations as places
-from . import start
+from . import logsize, start
 from .errors import LlmosError, StateFolderError, UsageError
 from .node.agent import Agent, stored_node_id
 from .node.api import application
@@ -173,6 +173,7 @@ async def _live(agent: Agent, idle: float | None, ended: asyncio.Event) -> None:
             ]
             look = None if idle is None else min(max(idle / 4, 0.1), IDLE_LOOK_SECONDS)
             while not ended.is_set() and not (idle is not None and agent.idle_seconds > idle):
+                logsize.keep_small(agent.locations.log)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(look):
                         await ended.wait()

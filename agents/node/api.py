@@ -100,8 +100,10 @@ async def job(agent: Agent, request: web.Request) -> web.StreamResponse:
     """All that is known of one job; its environment is for those who may change it."""
     record = agent.supervisor.get(request.match_info["job"])
     if request["role"] == "viewer":
-        program = msgspec.structs.replace(record.request.program, environment={})
-        record.request = msgspec.structs.replace(record.request, program=program)
+        asked = record.request
+        program = msgspec.structs.replace(asked.program, environment={})
+        spec = {name: value for name, value in asked.spec.items() if name != "environment"}
+        record.request = msgspec.structs.replace(asked, program=program, spec=spec)
     return _json(record)
 
 
@@ -143,10 +145,15 @@ async def bundle(agent: Agent, request: web.Request) -> web.StreamResponse:
 
 
 async def series(agent: Agent, request: web.Request) -> web.StreamResponse:
-    """A job's curves, thinned to a number of points: of a rank, or of all with `rank=all`."""
+    """A job's curves, thinned to a number of points: of a rank, or of all with `rank=all`.
+
+    Of all ranks only one figure at a time, called `name`: every figure of many ranks takes seconds.
+    """
     query = request.query
     points = _number(query.get("points", "500"), "points")
     rank = None if query.get("rank") == "all" else _number(query.get("rank", "0"), "rank")
+    if rank is None and "name" not in query:
+        raise RequestRefused("name: expected a figure beside rank=all, as rank=all&name=dt")
     job = request.match_info["job"]
     return _json(await agent.supervisor.series(job, points, rank, query.get("name")))
 

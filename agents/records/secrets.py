@@ -25,43 +25,41 @@ def is_secret(variable: str) -> bool:
 
 def without_secrets(request: JobRequest) -> JobRequest:
     """The request as it may be stored and shown."""
-    program = msgspec.structs.replace(
-        request.program, environment=_cleaned(request.program.environment)
-    )
-    return msgspec.structs.replace(request, program=program, spec=_cleaned_spec(request.spec))
+    environment = _cleaned(request.program.environment, variables=True)
+    program = msgspec.structs.replace(request.program, environment=environment)
+    return msgspec.structs.replace(request, program=program, spec=_cleaned(request.spec))
 
 
 def lacks_secrets(request: JobRequest) -> bool:
     """Whether a secret was left out of this request."""
-    return NOT_STORED in request.program.environment.values()
+    return _left_out(request.program.environment) or _left_out(request.spec)
 
 
-def _cleaned(environment: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: NOT_STORED if is_secret(name) or _holds_password(value) else value
-        for name, value in environment.items()
-    }
+def _left_out(content: Any) -> bool:
+    if isinstance(content, list):
+        return any(map(_left_out, content))
+    if isinstance(content, dict):
+        return any(map(_left_out, content.values()))
+    return bool(content == NOT_STORED)
+
+
+def _cleaned(content: Any, *, variables: bool = False) -> Any:
+    """A part of a spec without its secrets.
+
+    In tables named environment, and all below, any name may be a variable's. Elsewhere only one in
+    capitals is: `pad_token` is a setting.
+    """
+    if isinstance(content, list):
+        return [_cleaned(item, variables=variables) for item in content]
+    if isinstance(content, dict):
+        return {
+            name: NOT_STORED
+            if is_secret(name) and (variables or name.isupper())
+            else _cleaned(value, variables=variables or name == "environment")
+            for name, value in content.items()
+        }
+    return NOT_STORED if variables and _holds_password(content) else content
 
 
 def _holds_password(value: object) -> bool:
     return isinstance(value, str) and _SECRET_VALUE.match(value) is not None
-
-
-def _cleaned_spec(spec: Any) -> Any:
-    """A spec without its secrets: in tables named environment, and under names in capitals.
-
-    Elsewhere a name such as `pad_token` is a setting and no secret.
-    """
-    if isinstance(spec, list):
-        return [_cleaned_spec(item) for item in spec]
-    if not isinstance(spec, dict):
-        return spec
-    cleaned: dict[str, Any] = {}
-    for name, value in spec.items():
-        if name == "environment" and isinstance(value, dict):
-            cleaned[name] = _cleaned(value)
-        elif isinstance(value, str) and name.isupper() and is_secret(name):
-            cleaned[name] = NOT_STORED
-        else:
-            cleaned[name] = _cleaned_spec(value)
-    return cleaned

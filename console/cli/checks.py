@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from ...agents import locations as places
 from ...agents import start
 from ...agents.errors import AgentIncompatible, LlmosError
+from ...agents.node.task.leases import Leases
 from ...agents.version import llmos_version
 from ...engine.catalog import KINDS
 from .. import quantities as q
-from .hostsettings import clock_synchronised, kills_user_processes, lingers, memory_limit
+from .hostsettings import (
+    clock_synchronised,
+    is_system_user,
+    kills_user_processes,
+    lingers,
+    memory_limit,
+    removes_shared_memory,
+)
 from .invocation import Invocation
 from .probes import Silent, ask_driver, ask_torch
 
@@ -209,6 +217,19 @@ def logout(_: Invocation) -> Finding:
     return Finding("ok", "agents and jobs outlive it")
 
 
+def leases(_: Invocation) -> Finding:
+    """Whether GPU leases outlive a logout: without their files, others take the GPUs for free."""
+    folder = Leases().folder
+    logs_out = not is_system_user() and not lingers()
+    if folder.is_relative_to(SHM.resolve()) and logs_out and removes_shared_memory():
+        return Finding(
+            "warn",
+            f"logind removes those in {folder} at logout (RemoveIPC=yes)",
+            "loginctl enable-linger, or set RemoveIPC=no in /etc/systemd/logind.conf",
+        )
+    return Finding("ok", f"in {folder}")
+
+
 def memory(_: Invocation) -> Finding:
     """The limit of this control group."""
     limit = memory_limit()
@@ -244,6 +265,7 @@ CHECKS: Final[dict[str, Check]] = {
     "terminal": terminal,
     "open files": open_files,
     "logout": logout,
+    "GPU leases": leases,
     "memory": memory,
     "shared memory": shared_memory,
 }

@@ -1,11 +1,25 @@
 """`llmos completion`: the script by which a shell completes the words of llmos."""
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, get_completion_class
 
 from .invocation import common
 
 SHELLS = ("bash", "zsh", "fish")
+
+BEGINNING = "    local response\n"
+WHOLE_WORD = """
+    # "@" parts words in COMP_WORDS, though not in what is completed, $2.
+    if [[ $2 == @* && ${COMP_WORDS[COMP_CWORD]} != *@* ]]; then
+        COMP_WORDS[--COMP_CWORD]=$2
+    fi
+"""
+
+
+class Bash(BashComplete):
+    """Completes `@NAME`, too, which click's own script never sees as one word."""
+
+    source_template = BashComplete.source_template.replace(BEGINNING, BEGINNING + WHOLE_WORD)
 
 
 @click.command(name="completion")
@@ -21,6 +35,6 @@ def command(shell: str) -> None:
     """
     from .main import llmos
 
-    form = get_completion_class(shell)
+    form = Bash if shell == "bash" else get_completion_class(shell)
     assert form is not None  # noqa: S101 - click knows these three
     print(form(llmos, {}, "llmos", "_LLMOS_COMPLETE").source())

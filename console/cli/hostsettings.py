@@ -2,6 +2,7 @@
 
 import ctypes
 import getpass
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,11 @@ LOGIND: Final = Path("/run/systemd/seats")
 LOGIND_FILES: Final = ("/usr/lib/systemd", "/run/systemd", "/etc/systemd")
 """Later ones override earlier ones."""
 
-KILL: Final = re.compile(r"^\s*KillUserProcesses\s*=\s*(\S+)", re.MULTILINE)
+SETTING: Final = re.compile(r"^[ \t]*(#?)[ \t]*(\w+)[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 TRUE: Final = frozenset({"yes", "true", "1", "on"})
+
+LAST_SYSTEM_USER: Final = 999
+"""systemd's SYSTEM_UID_MAX as distributions build it; logind clears up after users above it."""
 
 UNLIMITED: Final = 2**60
 """Bytes; version 1 says so by a number near the largest."""
@@ -53,13 +57,38 @@ def kills_user_processes() -> bool | None:
     """Whether logind ends a user's processes at logout; None without logind."""
     if not LOGIND.exists():
         return None
-    value = "no"
+    return _logind("KillUserProcesses")[0] in TRUE
+
+
+def removes_shared_memory() -> bool | None:
+    """Whether logind removes a user's files from /dev/shm at logout; None without logind.
+
+    It does unless told otherwise, or built otherwise, which its commented file then says
+    (logind.conf(5)).
+    """
+    if not LOGIND.exists():
+        return None
+    said, built = _logind("RemoveIPC")
+    return (said or built or "yes") in TRUE
+
+
+def _logind(name: str) -> tuple[str, str]:
+    """What logind's files say of a setting, and what they show as its default; "" for neither."""
+    said = built = ""
     for folder in map(Path, LOGIND_FILES):
-        files = [folder / "logind.conf", *sorted((folder / "logind.conf.d").glob("*.conf"))]
-        for file in files:
-            found = KILL.findall(file.read_text(errors="replace")) if file.is_file() else []
-            value = found[-1] if found else value
-    return value.lower() in TRUE
+        for file in (folder / "logind.conf", *sorted((folder / "logind.conf.d").glob("*.conf"))):
+            text = file.read_text(errors="replace") if file.is_file() else ""
+            for comment, found, value in SETTING.findall(text):
+                if found == name and comment:
+                    built = value.lower()
+                elif found == name:
+                    said = value.lower()
+    return said, built
+
+
+def is_system_user() -> bool:
+    """Whether logind takes this process's user for one that never logs in."""
+    return os.getuid() <= LAST_SYSTEM_USER
 
 
 def lingers() -> bool:

@@ -40,6 +40,7 @@ class HelpScreen(ModalScreen[None]):
         self._question = _question(of)
         self._readonly = readonly
         self._columns = _columns(of)
+        self._has_grid = any(grid.display for grid in of.query(Grid))
 
     def compose(self) -> ComposeResult:
         """Question, keys of the screen, keys of grids."""
@@ -49,7 +50,8 @@ class HelpScreen(ModalScreen[None]):
             yield Static(f"{self._question}\n", markup=False)
             actions = offered(self._kind, readonly=self._readonly)
             yield Static(_listed([(action.shown, action.tooltip) for action in actions]))
-            yield Static(_listed(list(GRID_KEYS)))
+            if self._has_grid:
+                yield Static(_listed(list(GRID_KEYS)))
             if self._columns:
                 yield Static("\nColumns", classes="title")
                 yield Static(_listed(self._columns))

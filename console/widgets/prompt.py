@@ -30,8 +30,9 @@ class Prompt(Input):
         suggester = SuggestFromList(words, case_sensitive=False) if words else None
         super().__init__(value, suggester=suggester, id="prompt", select_on_focus=False)
         self.kind = kind
-        self._before: Widget | None = None
         """"/" or ":"."""
+
+        self._before: Widget | None = None
         self.placeholder = {
             "/": "words that a row must contain; Escape shows all",
             ":": "a screen or a command; Tab completes, Escape leaves",

@@ -449,3 +449,12 @@ def test_who_was_away_too_long_is_greeted_and_told_the_gap(agents: Start, standi
     gap = msgspec.msgpack.decode(next(again).payload, type=Gap)
     assert gap.first == 2
     assert next(again).seq == gap.last + 1
+
+
+def test_instances_take_the_place_of_a_divided_gpu_in_the_queue(agents: Start, standin: Standin):
+    standin.mig(1, ["1g.10gb", "3g.40gb"])
+    agent = agents(environment=standin.environment()).ready()
+    until(lambda: gpus(agent) == ["ok"] * 5)
+    job = b'{"kind": "c", "name": "n", "program": {"arguments": ["-V"]}, "resources": {"gpus": %d}}'
+    answer = agent.ask("POST", "/v1/jobs", job % 5)
+    assert answer.refusal == "resources.gpus: expected 0 to 4, got 5: this node has 4"

@@ -5,7 +5,6 @@ whose order cannot be read, so that its secrets are not known, nothing that it w
 """
 
 import os
-import stat
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from ...protocol.facts import NodeFacts
 from ...protocol.jobs import ENDED, Curve, JobRecord, LogLine, RankStacks
 from ...records.secrets import without_secrets
 from ...version import llmos_version
+from ..regularfile import open_regular
 from ..task import descent
 from ..task.taskfolder import TaskFolder
 from .aftermath import Sample, facts_text, lines, window
@@ -212,19 +212,12 @@ class _Reader(NamedTuple):
 
 
 def _last_bytes(path: Path, limit: int) -> tuple[int, bytes] | None:
-    """The last bytes of a file and where they stand, None where there is no file to read.
-
-    A job may put anything into its folder: links are not followed, and pipes not waited for.
-    """
+    """The last bytes of a file and where they stand, None where there is no file to read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                return None
-            start = kept_from(descriptor, max(0, found.st_size - limit), found.st_size)
-            file.seek(start)
-            return start, file.read(found.st_size - start)
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            start = kept_from(file.fileno(), max(0, size - limit), size)
+            return start, os.pread(file.fileno(), size - start, start)
     except OSError:
         return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ...protocol.jobs import LogPiece
+from ..regularfile import open_regular
 from ..task.taskfolder import TaskFolder
 
 PIECE: Final = 2**16
@@ -35,7 +36,7 @@ class RankLog:
     def size(self) -> int:
         """Bytes written so far: the offset at which the next ones will stand."""
         try:
-            return self._path.stat().st_size
+            return self._path.lstat().st_size
         except OSError:
             return 0
 
@@ -54,7 +55,7 @@ class RankLog:
         end = self.size
         wanted = max(0, min(lines, LAST_LINES))
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 start = _start_of_last(file.fileno(), end, wanted)
                 return self._piece(start, os.pread(file.fileno(), end - start, start))
         except OSError:
@@ -100,7 +101,7 @@ def kept_from(descriptor: int, start: int, end: int) -> int:
 def _kept_at(path: Path, offset: int, limit: int) -> tuple[int, bytes]:
     """The first bytes that are kept from an offset on, and where they stand."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             descriptor = file.fileno()
             start = os.lseek(descriptor, offset, os.SEEK_DATA)
             hole = os.lseek(descriptor, start, os.SEEK_HOLE)

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from ...errors import RequestRefused
 from ...protocol.jobs import LogLine
+from ..regularfile import open_regular
 from ..task.logindex import LogTimes, times
 from ..task.taskfolder import TaskFolder
 from .logs import LAST_LINES, kept_from
@@ -180,7 +181,7 @@ def _backward(
     if wanted.before is not None:
         end = min(end, when.reach(wanted.before))
     try:
-        file = folder.log(rank).open("rb")
+        file = open_regular(folder.log(rank))
     except OSError:
         return
     with file:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from ...protocol.jobs import Progress
+from ..regularfile import open_regular
 
 LINE_LIMIT: Final = 2**16
 """Bytes of a line; a longer one is skipped."""
@@ -162,7 +163,7 @@ class Tail:
     def from_end(cls, path: Path) -> "Tail":
         """For what is written from now on."""
         try:
-            return cls(path, path.stat().st_size)
+            return cls(path, path.lstat().st_size)
         except OSError:
             return cls(path)
 
@@ -189,7 +190,7 @@ class Tail:
     def raw(self) -> Iterator[bytes]:
         """The lines of the next chunk as they are written."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 file.seek(self.offset)
                 data = file.read(CHUNK)
         except OSError:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ...protocol.jobs import RankStacks, RankState
+from ..regularfile import open_regular
 from ..task import descent
 from ..task.descent import Process
 from ..task.taskfolder import TaskFolder
@@ -262,15 +263,14 @@ def _read(path: str) -> str:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return path.lstat().st_size
     except OSError:
         return 0
 
 
 def _from(path: Path, offset: int) -> str:
     try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(LONGEST).decode("utf-8", "replace")
+        with open_regular(path) as file:
+            return os.pread(file.fileno(), LONGEST, offset).decode("utf-8", "replace")
     except OSError:
         return ""

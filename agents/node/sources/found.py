@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from ..regularfile import read_regular
 from ..task.descent import children, environment
 from ..task.taskfolder import TaskFolder
 from .ownfile import is_own
@@ -92,7 +93,7 @@ class Process(NamedTuple):
 def load(folder: TaskFolder) -> list[Found]:
     """What was found so far, by whatever agent."""
     try:
-        found = msgspec.json.decode(folder.sources.read_bytes(), type=list[Found])
+        found = msgspec.json.decode(read_regular(folder.sources), type=list[Found])
     except (OSError, ValueError):
         return []
     return [one for one in found if os.path.isabs(one.path)][:MOST]

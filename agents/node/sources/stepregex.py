@@ -15,6 +15,7 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
+from ..regularfile import open_regular
 from ..reports.progress import LINE_LIMIT, PLACES, VALUE_LIMIT, Metric, short_text, whole
 from .points import CHUNK, finite, place
 
@@ -166,7 +167,7 @@ def _within(argument: Any) -> Iterator[Any]:
 def _kept_at(path: Path, offset: int) -> tuple[int, bytes]:
     """The next chunk of a log whose head may be a hole, and where it stands."""
     try:
-        with path.open("rb", 0) as file:
+        with open_regular(path) as file:
             start = os.lseek(file.fileno(), offset, os.SEEK_DATA)
             return start, os.pread(file.fileno(), CHUNK, start)
     except OSError:

@@ -1,9 +1,11 @@
 """The agent's HTTP interface, asked over its socket and over loopback TCP."""
 
+import gzip
 import json
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -239,3 +241,38 @@ def test_the_longest_and_the_shortest_interval(agent: RunningAgent, interval: fl
     assert msgspec.msgpack.decode(hello.payload, type=Hello).interval == interval
     stream.until(lambda frame: frame.kind == Kind.BEAT)
     stream.close()
+
+
+def test_secrets_of_a_spec_are_in_its_own_folder_alone(agent: RunningAgent, port: int):
+    variables = {"HF_TOKEN": "sesame-open", "COLOUR": "blue"}
+    asked = {
+        "kind": "command",
+        "name": "n",
+        "hold": True,
+        "program": {"arguments": ["-V"]},
+        "spec": {"kind": "command", "environment": {"variables": variables}},
+    }
+    job = agent.ask("POST", "/v1/jobs", json.dumps(asked).encode()).json["id"]
+    told = agent.ask("GET", f"/v1/jobs/{job}").json["request"]["spec"]["environment"]
+    assert told == {"variables": {"HF_TOKEN": "(not stored)", "COLOUR": "blue"}}
+    stranger = agent.ask("GET", f"/v1/jobs/{job}", port=port).json["request"]
+    assert stranger["spec"] == {"kind": "command"}
+    bundle = gzip.decompress(agent.ask("POST", f"/v1/jobs/{job}/bundle").body)
+    assert b"COLOUR" in bundle
+    assert b"sesame-open" not in bundle
+    holding = [
+        path.relative_to(agent.state)
+        for path in agent.state.rglob("*")
+        if path.is_file() and b"sesame-open" in path.read_bytes()
+    ]
+    assert holding == [Path("run", job, "request.json")]
+    assert agent.ask("POST", f"/v1/jobs/{job}/stop").status == 200
+
+
+def test_all_ranks_are_asked_for_one_figure(agent: RunningAgent):
+    answer = agent.ask("GET", "/v1/jobs/1/series?rank=all")
+    assert (answer.status, answer.refusal) == (
+        400,
+        "name: expected a figure beside rank=all, as rank=all&name=dt",
+    )
+    assert agent.ask("GET", "/v1/jobs/999/series?rank=all&name=dt").status == 404

@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from llmos.agents.errors import RequestRefused
 from llmos.agents.protocol.jobs import JobRequest, JobSummary, Program
 from llmos.agents.records.database import Database
 from llmos.agents.records.jobs import JobRecords
-from llmos.agents.records.secrets import is_secret, lacks_secrets, without_secrets
+from llmos.agents.records.secrets import NOT_STORED, is_secret, lacks_secrets, without_secrets
 
 
 @pytest.fixture
@@ -112,3 +113,25 @@ def test_secrets_are_left_out(records: JobRecords, tmp_path: Path):
     assert not lacks_secrets(asked)
     for path in tmp_path.iterdir():
         assert b"sesame-open" not in path.read_bytes()
+
+
+def test_secrets_are_left_out_of_nested_tables():
+    environment = {
+        "python": "/usr/bin/python3",
+        "variables": {"hf_token": "sesame", "LR": "1", "PROXY": "http://me:sesame@proxy/"},
+        "more": [{"API_KEY": 1234}, "https://me:sesame@proxy/"],
+    }
+    asked = msgspec.structs.replace(
+        request(), spec={"environment": environment, "train": {"x": [{"HF_TOKEN": "sesame"}]}}
+    )
+    stored = without_secrets(asked)
+    assert stored.spec == {
+        "environment": {
+            "python": "/usr/bin/python3",
+            "variables": {"hf_token": NOT_STORED, "LR": "1", "PROXY": NOT_STORED},
+            "more": [{"API_KEY": NOT_STORED}, NOT_STORED],
+        },
+        "train": {"x": [{"HF_TOKEN": NOT_STORED}]},
+    }
+    assert lacks_secrets(stored)
+    assert not lacks_secrets(asked)

@@ -19,14 +19,14 @@ GOLDEN = Path(__file__).with_name("golden")
 
 
 class OnTerminal:
-    """`llmos …` on a terminal of its own."""
+    """A program on a terminal of its own."""
 
-    def __init__(self, llmos: FrontDoor, *words: str) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 80))
         self.process = subprocess.Popen(
-            llmos.command(*words),
-            env=llmos.environment | {"TERM": "xterm-256color"},
+            command,
+            env=environment | {"TERM": "xterm-256color"},
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -59,10 +59,11 @@ class OnTerminal:
 
 @pytest.fixture
 def terminal(llmos: FrontDoor) -> Iterator[Callable[..., OnTerminal]]:
+    """Starts `llmos …`, or another `program`, on a terminal."""
     with contextlib.ExitStack() as stack:
 
-        def start(*words: str) -> OnTerminal:
-            opened = OnTerminal(llmos, *words)
+        def start(*words: str, program: list[str] | None = None) -> OnTerminal:
+            opened = OnTerminal(program or llmos.command(*words), llmos.environment)
             stack.callback(os.close, opened.master)
             stack.callback(opened.process.wait)
             stack.callback(opened.process.kill)

@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +12,7 @@ import pytest
 from llmos.agents.version import llmos_version
 from llmos.console.cli.main import COMMANDS
 from llmos.tests.conftest import FrontDoor
+from llmos.tests.console.cli.conftest import OnTerminal
 
 Spec = Callable[[str], str]
 Until = Callable[[str, str], dict[str, Any]]
@@ -101,6 +104,37 @@ def test_completion_prints_a_script(llmos: FrontDoor, shell: str, word: str) -> 
     said = llmos("completion", shell)
     assert "_LLMOS_COMPLETE" in said
     assert word in said
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a bash")
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("llmos run @trai", "llmos run @train-text "),
+        ("llmos run @", "llmos run @train-text "),
+        ('llmos run "@trai', 'llmos run "@train-text" '),
+        ("llmos run @train-text --aft", "llmos run @train-text --after "),
+    ],
+)
+def test_a_bash_completes_examples(
+    llmos: FrontDoor,
+    terminal: Callable[..., OnTerminal],
+    tmp_path: Path,
+    typed: str,
+    completed: str,
+) -> None:
+    program = tmp_path / "bin" / "llmos"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m llmos "$@"\n')
+    program.chmod(0o755)
+    llmos.environment["PATH"] = f"{program.parent}:{llmos.environment['PATH']}"
+    llmos.environment |= {"PS1": "ready> ", "INPUTRC": os.devnull}
+    bash = terminal(program=["bash", "--norc", "--noprofile", "-i"])
+    bash.until("ready> ")
+    bash.type('eval "$(llmos completion bash)"\n')
+    bash.until("ready> ")
+    bash.type(f"{typed}\t")
+    bash.until(completed)
 
 
 def test_a_shell_completes_job_ids_and_starts_no_agent_for_it(llmos: FrontDoor, spec: Spec) -> None:

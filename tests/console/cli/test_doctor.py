@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from llmos.console.cli import checks as checks_table
 from llmos.console.cli import hostsettings, probes
+from llmos.console.cli.invocation import Invocation
 from llmos.tests.conftest import FrontDoor
 from llmos.tests.nvml.standin import VERSION, Standin
 
@@ -95,3 +97,55 @@ def test_the_last_of_logind_s_files_holds(
     monkeypatch.setattr(hostsettings, "LOGIND", tmp_path)
     monkeypatch.setattr(hostsettings, "LOGIND_FILES", folders)
     assert hostsettings.kills_user_processes() is kills
+
+
+@pytest.fixture
+def logind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a logind on this host, with these settings."""
+
+    def configure(text: str) -> None:
+        (tmp_path / "logind.conf").write_text(f"[Login]\n{text}\n")
+
+    monkeypatch.setattr(hostsettings, "LOGIND", tmp_path)
+    monkeypatch.setattr(hostsettings, "LOGIND_FILES", (str(tmp_path),))
+    monkeypatch.setattr("os.getuid", lambda: 1000)
+    monkeypatch.setattr(checks_table, "lingers", lambda: False)
+    monkeypatch.delenv("LLMOS_LEASES", raising=False)
+    return configure
+
+
+@pytest.mark.parametrize(
+    ("setting", "state"),
+    [
+        ("", "warn"),
+        ("#RemoveIPC=yes", "warn"),
+        ("#RemoveIPC=no", "ok"),
+        ("#RemoveIPC=no\nRemoveIPC=yes", "warn"),
+        ("RemoveIPC=no", "ok"),
+    ],
+)
+def test_leases_that_logind_removes_are_said(
+    logind: Callable[[str], None], setting: str, state: str
+) -> None:
+    logind(setting)
+    found = checks_table.leases(Invocation())
+    assert found.state == state
+    assert ("RemoveIPC=no" in str(found.advice)) is (state == "warn")
+
+
+def test_leases_that_logind_leaves_alone_are_not(
+    logind: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    logind("RemoveIPC=yes")
+    assert checks_table.leases(Invocation()).state == "warn"
+    with monkeypatch.context() as with_linger:
+        with_linger.setattr(checks_table, "lingers", lambda: True)
+        assert checks_table.leases(Invocation()).state == "ok"
+    with monkeypatch.context() as of_a_service:
+        of_a_service.setattr("os.getuid", lambda: 999)
+        assert checks_table.leases(Invocation()).state == "ok"
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("LLMOS_LEASES", str(tmp_path))
+        assert checks_table.leases(Invocation()).text == f"in {tmp_path}"
+    monkeypatch.setattr(hostsettings, "LOGIND", tmp_path / "none")
+    assert checks_table.leases(Invocation()).state == "ok"

@@ -154,6 +154,27 @@ async def test_what_is_printed_while_the_past_is_read_is_not_lost(app, agent):
         assert text_of(app.screen)[-2:] == ["[3] slow disk", "[2] meanwhile"]
 
 
+async def test_a_job_that_changes_while_its_past_is_read_still_shows_its_log(app, agent):
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slowly(job: str, points: int = 500, rank: int = 0) -> list[Curve]:
+        asked.set()
+        await may_answer.wait()
+        return []
+
+    agent.series = slowly
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "enter")
+        await asked.wait()
+        agent.summary = job("7", "starting", ranks=RANKS)
+        await tell(pilot, job_frame(agent.summary))
+        may_answer.set()
+        await settled(pilot)
+        await settled(pilot)
+        assert text_of(app.screen) == ["[0-7] ×8 loaded", "[3] slow disk"]
+
+
 async def test_an_agent_that_cannot_merge_still_shows_the_logs(app, agent):
     async def refused(method: str, path: str, form: object) -> object:
         raise RequestRefused("no such route", 404)
@@ -209,24 +230,27 @@ async def test_step_times_are_asked_for_only_while_they_are_shown(app, agent):
     def asked() -> int:
         return sum("name=dt" in path for path in agent.paths)
 
+    def running(screen: JobScreen) -> bool:
+        timer = screen._ranks._timer
+        return timer is not None and timer._active.is_set()
+
     async with app.run_test(size=SMALL) as pilot:
         screen = await opened(pilot)
-        timer = screen._ranks_timer
         assert asked() == 0
-        assert not timer._active.is_set()
-        await pilot.press("tab")  # type: ignore[unreachable]
+        assert not running(screen)
+        await pilot.press("tab")
         await settled(pilot)
         assert asked() == 1
-        assert timer._active.is_set()
+        assert running(screen)
         await pilot.press("question_mark")
         await settled(pilot)
-        assert not timer._active.is_set()
+        assert not running(screen)
         await pilot.press("escape")
         await settled(pilot)
-        assert timer._active.is_set()
+        assert running(screen)
         await tell(pilot, job_frame(job("7", "succeeded", ranks=RANKS, ended=NOW)))
-        screen._look_at_ranks()
-        screen._look_at_ranks()
+        screen._ranks.look()
+        screen._ranks.look()
         await settled(pilot)
         assert asked() == 2
 

@@ -164,7 +164,7 @@ def test_in_a_container_the_hosts_paths_mean_nothing(
         ({"container": "x", "modules": ["a"]}, r"modules: expected none with a container"),
         ({"runtime": "podman"}, r"runtime: expected an image as container"),
         ({"runtime": "docker"}, r'runtime: expected one of "apptainer", .*got "docker"'),
-        ({"venv": "absent"}, r"venv: no virtual environment with a python: .*/work/absent"),
+        ({"venv": "absent"}, r"venv: no virtual environment with a python: .*/absent"),
         ({"conda": "absent"}, r"conda: "),
         ({"modules": ["a; rm -r"]}, r'modules\[0\]: expected text as .* got "a; rm -r"'),
         ({"modules": ["ok", "a\n"]}, r"modules\[1\]: expected text as"),

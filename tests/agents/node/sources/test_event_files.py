@@ -14,6 +14,7 @@ from llmos.agents.node.sources.crc32c import crc32c, masked_crc32c
 from llmos.agents.node.sources.points import CHUNK
 from llmos.agents.node.sources.protobuf import Malformed, fields
 from llmos.agents.node.sources.tensorboard import TRIES, EventFile, scalars
+from llmos.tests.agents.node.sources.reading import all_of, as_it_grows
 
 REAL = Path(__file__).parent / "data/events.out.tfevents.1795462457.host.11649.0"
 
@@ -44,14 +45,6 @@ def event(tag: str, value: float, step: int, time: float = 5.0) -> bytes:
     )
 
 
-def all_of(path: Path) -> list[Metric]:
-    reader = EventFile(str(path))
-    read = reader.read()
-    while reader.behind:
-        read += reader.read()
-    return read
-
-
 def figures(lines: list[Metric]) -> list[tuple[object, str]]:
     """One by one: how they share lines depends on what could be read at once."""
     return [(line.values["step"], name) for line in lines for name in line.values if "/" in name]
@@ -63,7 +56,7 @@ def test_the_checksum_is_castagnolis():
 
 
 def test_a_real_file():
-    lines = all_of(REAL)
+    lines = all_of(EventFile(str(REAL)))
     steps = [line.values for line in lines]
     assert [values["step"] for values in steps] == list(range(1, 21))
     assert [values["train/loss"] for values in steps] == pytest.approx(
@@ -79,18 +72,10 @@ def test_a_real_file():
 @settings(max_examples=40)
 @given(cuts=st.lists(st.integers(1, 900), max_size=30))
 def test_however_a_file_grows_each_figure_is_read_once(tmp_path_factory, cuts):
-    data = REAL.read_bytes()
     path = tmp_path_factory.mktemp("grows") / "events"
     reader = EventFile(str(path))
-    read = reader.read()
-    with path.open("ab", 0) as file:
-        for cut in cuts:
-            file.write(data[:cut])
-            data = data[cut:]
-            read += reader.read()
-        file.write(data)
-    read += reader.read()
-    assert figures(read) == figures(all_of(REAL))
+    read = as_it_grows(reader, path, REAL.read_bytes(), cuts)
+    assert figures(read) == figures(all_of(EventFile(str(REAL))))
     assert reader.bad == 0
 
 
@@ -106,7 +91,7 @@ def test_hostile_bytes_end_as_malformed_or_as_figures(data):
 def test_a_bad_record_costs_itself_alone(tmp_path_factory, events):
     path = tmp_path_factory.mktemp("hostile") / "events"
     path.write_bytes(b"".join(map(record, [*events, event("last", 2.5, 9)])))
-    assert all_of(path)[-1].values == {"t": 5.0, "step": 9, "last": 2.5}
+    assert all_of(EventFile(str(path)))[-1].values == {"t": 5.0, "step": 9, "last": 2.5}
 
 
 @settings(max_examples=60)
@@ -114,7 +99,7 @@ def test_a_bad_record_costs_itself_alone(tmp_path_factory, events):
 def test_any_file_comes_to_an_end(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("any") / "events"
     path.write_bytes(data)
-    all_of(path)
+    all_of(EventFile(str(path)))
 
 
 def test_a_changed_byte_is_not_believed(tmp_path: Path):
@@ -135,7 +120,7 @@ def test_huge_records_are_passed_over_unread(tmp_path: Path):
         file.write(size + struct.pack("<I", masked_crc32c(size)))
         file.seek(2**33 + 4, 1)
         file.write(record(event("b", 2.5, 4)))
-    assert [line.values["step"] for line in all_of(path)] == [3, 4]
+    assert [line.values["step"] for line in all_of(EventFile(str(path)))] == [3, 4]
 
 
 def test_many_chunks(tmp_path: Path):
@@ -143,7 +128,7 @@ def test_many_chunks(tmp_path: Path):
     path = tmp_path / "events"
     count = 2 * CHUNK // len(one) + 10
     path.write_bytes(one * count)
-    assert sum("loss" in line.values for line in all_of(path)) == count
+    assert sum("loss" in line.values for line in all_of(EventFile(str(path)))) == count
 
 
 def test_a_damaged_file_is_given_up_and_a_late_one_is_not(tmp_path: Path):
@@ -162,6 +147,6 @@ def test_a_damaged_file_is_given_up_and_a_late_one_is_not(tmp_path: Path):
 
 def test_only_regular_files_are_read(tmp_path: Path):
     os.mkfifo(tmp_path / "events")
-    assert all_of(tmp_path / "events") == []
-    assert all_of(Path("/dev/zero")) == []
-    assert all_of(tmp_path / "none") == []
+    assert all_of(EventFile(str(tmp_path / "events"))) == []
+    assert all_of(EventFile("/dev/zero")) == []
+    assert all_of(EventFile(str(tmp_path / "none"))) == []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llmos.agents.node.reports.progress import Metric
 from llmos.agents.node.sources.protobuf import Malformed
 from llmos.agents.node.sources.wandb import BLOCK, MAGIC, RECORD_LIMIT, RunFile, history
+from llmos.tests.agents.node.sources.reading import all_of, as_it_grows
 
 REAL = Path(__file__).parent / "data/run-fixture1.wandb"
 
@@ -55,16 +56,8 @@ def log(records: list[bytes]) -> bytes:
     return data
 
 
-def all_of(path: Path) -> list[Metric]:
-    reader = RunFile(str(path))
-    read = reader.read()
-    while reader.behind:
-        read += reader.read()
-    return read
-
-
 def test_a_real_file():
-    lines = [line.values for line in all_of(REAL)]
+    lines = [line.values for line in all_of(RunFile(str(REAL)))]
     assert [values["step"] for values in lines] == [10 * n for n in range(1, 13)]
     assert [values["train/loss"] for values in lines] == [4 / n for n in range(1, 13)]
     assert [values["nested.a.b"] for values in lines] == list(range(12))
@@ -78,18 +71,10 @@ def test_a_real_file():
 @settings(max_examples=40)
 @given(cuts=st.lists(st.integers(1, 900), max_size=30))
 def test_however_a_file_grows_each_line_is_read_once(tmp_path_factory, cuts):
-    data = REAL.read_bytes()
     path = tmp_path_factory.mktemp("grows") / "run.wandb"
     reader = RunFile(str(path))
-    read = reader.read()
-    with path.open("ab", 0) as file:
-        for cut in cuts:
-            file.write(data[:cut])
-            data = data[cut:]
-            read += reader.read()
-        file.write(data)
-    read += reader.read()
-    assert read == all_of(REAL)
+    read = as_it_grows(reader, path, REAL.read_bytes(), cuts)
+    assert read == all_of(RunFile(str(REAL)))
     assert reader.bad == 0
 
 
@@ -97,7 +82,9 @@ def test_records_over_many_blocks(tmp_path: Path):
     path = tmp_path / "run.wandb"
     text = "x" * 100_000
     path.write_bytes(log([said(_step=n, loss=n / 2, text=text) for n in range(20)]))
-    assert [line.values for line in all_of(path)] == [{"step": n, "loss": n / 2} for n in range(20)]
+    assert [line.values for line in all_of(RunFile(str(path)))] == [
+        {"step": n, "loss": n / 2} for n in range(20)
+    ]
 
 
 @settings(max_examples=30)
@@ -105,7 +92,7 @@ def test_records_over_many_blocks(tmp_path: Path):
 def test_wherever_blocks_end(tmp_path_factory, sizes):
     path = tmp_path_factory.mktemp("blocks") / "run.wandb"
     path.write_bytes(log([said(_step=n, a=n, text="x" * size) for n, size in enumerate(sizes)]))
-    assert [line.values["a"] for line in all_of(path)] == list(range(len(sizes)))
+    assert [line.values["a"] for line in all_of(RunFile(str(path)))] == list(range(len(sizes)))
 
 
 def test_damage_costs_its_block_alone(tmp_path: Path):
@@ -113,7 +100,7 @@ def test_damage_costs_its_block_alone(tmp_path: Path):
     data = bytearray(log([said(_step=n, a=n, text="x" * 1000) for n in range(100)]))
     data[BLOCK + 5000] ^= 255
     path.write_bytes(data)
-    steps = [int(line.values["a"] or 0) for line in all_of(path)]
+    steps = [int(line.values["a"] or 0) for line in all_of(RunFile(str(path)))]
     assert len(steps) > 60
     assert steps == sorted(set(steps) & set(range(100)))
     assert {0, 99} <= set(steps)
@@ -122,7 +109,7 @@ def test_damage_costs_its_block_alone(tmp_path: Path):
 def test_a_record_without_an_end_is_not_kept(tmp_path: Path):
     path = tmp_path / "run.wandb"
     path.write_bytes(log([said(_step=1, text="x" * (RECORD_LIMIT + 10)), said(_step=2, a=5)]))
-    assert [line.values for line in all_of(path)] == [{"step": 2, "a": 5}]
+    assert [line.values for line in all_of(RunFile(str(path)))] == [{"step": 2, "a": 5}]
 
 
 @settings(max_examples=80)
@@ -130,7 +117,7 @@ def test_a_record_without_an_end_is_not_kept(tmp_path: Path):
 def test_any_file_comes_to_an_end(tmp_path_factory, data, sound_head):
     path = tmp_path_factory.mktemp("any") / "run.wandb"
     path.write_bytes(MAGIC + data if sound_head else data)
-    all_of(path)
+    all_of(RunFile(str(path)))
 
 
 @given(st.binary(max_size=200))
