@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import msgspec
@@ -23,27 +24,31 @@ class JobRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, request: JobRequest, summary: JobSummary, above: int = 0) -> JobSummary:
+    def add(
+        self,
+        request: JobRequest,
+        summary: JobSummary,
+        above: int = 0,
+        keep: Callable[[JobSummary], None] | None = None,
+    ) -> JobSummary:
         """Store a new job under the next id, which is higher than `above` and never used again.
 
-        The summary is returned with its id. Secrets of the request are left out.
+        The summary is returned with its id. Secrets of the request are left out. `keep` stores
+        elsewhere what belongs to the job; where it raises, the job is not stored either.
         """
         with self._database.write() as connection:
             row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
             (last,) = row.fetchone() or (0,)
             summary = msgspec.structs.replace(summary, id=str(max(last, above) + 1))
             _insert(connection, request, summary)
+            if keep is not None:
+                keep(summary)
         return summary
 
     def restore(self, request: JobRequest, summary: JobSummary) -> None:
         """Store a job that has its id already, found in its task folder."""
         with self._database.write() as connection:
             _insert(connection, request, summary)
-
-    def forget(self, job: str) -> None:
-        """Take back a job that never began."""
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM jobs WHERE id = ?", (int(job),))
 
     def change(self, summary: JobSummary, time: float) -> None:
         """Store a transition: the summary's state and cause, since `time`."""

@@ -30,6 +30,10 @@ from .words import cannot_start
 ALREADY_THERE: Final = 75
 """Exit code where another launcher has the task."""
 
+RESERVE: Final = 4096
+RESERVE_OF_RANK: Final = 512
+"""Bytes kept aside on disk for what will be said: none may be left when it matters."""
+
 StartRank = Callable[[RankCommand, Sequence[int]], int]
 """Starts a rank that inherits these descriptors; its pid. Raises OSError or ValueError."""
 
@@ -58,6 +62,10 @@ class Launcher:
         self._leases = leases
         self._ranks: dict[int, int] = {}
         """Rank by pid."""
+
+        self._unwritten = b""
+        self._written = 0
+        """Bytes of the file that say something; behind them it is filled with zeros."""
 
     def run(self, start: StartRank) -> int:
         """Until no rank is left; the exit code of this process."""
@@ -100,14 +108,24 @@ class Launcher:
 
     def _say(self, said: Said) -> None:
         line = msgspec.json.encode(said) + b"\n"
+        self._unwritten += line
         with contextlib.suppress(OSError):  # a full disk: the shim hears it all the same
-            lines = os.open(
-                self._folder.launcher, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-            os.write(lines, line)
-            os.close(lines)
+            self._write()
         with contextlib.suppress(OSError):  # no shim: the next one reads the file
             os.write(self._pipe, line)
+
+    def _write(self) -> None:
+        """Write what is not written yet, into room that is kept aside for all that will come."""
+        lines = os.open(self._folder.launcher, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not self._written:
+                with contextlib.suppress(OSError):
+                    os.posix_fallocate(lines, 0, RESERVE + RESERVE_OF_RANK * self._order.ranks)
+            written = os.pwrite(lines, self._unwritten, self._written)
+        finally:
+            os.close(lines)
+        self._written += written
+        self._unwritten = self._unwritten[written:]
 
 
 def fork(
@@ -150,7 +168,8 @@ def spawn(command: RankCommand, leases: Sequence[int]) -> int:
 
 
 def said_in(text: bytes) -> Iterator[Said]:
-    """The whole lines of a launcher, those left out that cannot be read."""
+    """The whole lines of a launcher, those left out that cannot be read; no line is the room that
+    is kept for more."""
     for line in text.split(b"\n")[:-1]:
         with contextlib.suppress(ValueError):
             yield msgspec.json.decode(line, type=Said)

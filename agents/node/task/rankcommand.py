@@ -136,6 +136,7 @@ def _shared_environment(
         "LLMOS_ATTEMPT": str(order.attempt),
         "LLMOS_TASK": str(folder.path),
         "LLMOS_SPEC": str(folder.spec),
+        **({"LLMOS_ARTIFACTS": order.artifacts} if order.artifacts else {}),
     }
 
 

@@ -92,6 +92,7 @@ class Shim:
         try:
             self._begin(order)
         except LaunchError as error:
+            self._end_the_rest()
             self._fail_as_ours(str(error))
             return
         while not self._watch.over:
@@ -120,7 +121,10 @@ class Shim:
         self._stop_asked = self._stop_asked or self._folder.stop.exists()
         self._remember(order)
         self._watch.hear_all()
-        if not self._watch.has_launcher():
+        if not self._watch.has_launcher() and not self._state.ranks:
+            if self._successor:
+                # A launcher that was lost before anybody noted its ranks: they have the GPUs.
+                mark.kill_marked(self._folder.path)
             leases = self._leases(order)
             self._watch.hear_from(*launcher.fork(order, self._folder, leases, self._start))
 
@@ -193,10 +197,9 @@ class Shim:
         missing = len(self._state.ranks) < order.ranks
         if missing:
             self._watch.wake_launcher()
-        if self._watch.launcher is None:
-            return
-        if self._watch.launcher_runs:
-            if not missing and not self._watch.alive and self._deadline is None:
+        if not self._watch.launcher_lost:
+            runs = self._watch.launcher_runs
+            if runs and not missing and not self._watch.alive and self._deadline is None:
                 self._watch.wake_launcher()
                 self._deadline = time.monotonic() + LAUNCHER_PATIENCE  # it should end by itself
             return

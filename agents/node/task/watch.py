@@ -45,6 +45,10 @@ class Watch:
         self._heard = b""
         self._changed = False
         self._wakeup = self._listen()
+        for rank in ranks:
+            # Met by a shim before this one; what the launcher said of them may be lost.
+            if not rank.ended:
+                self._watch_rank(rank)
 
     @property
     def alive(self) -> list[RankState]:
@@ -55,6 +59,13 @@ class Watch:
     def launcher_runs(self) -> bool:
         """Whether the launcher is known, and runs."""
         return self._launcher_watch is not None
+
+    @property
+    def launcher_lost(self) -> bool:
+        """Whether no launcher starts further ranks or says how those that run end."""
+        if self.launcher is not None:
+            return self._launcher_watch is None
+        return bool(self.ranks) and self._pipe is None and not self.has_launcher()
 
     @property
     def over(self) -> bool:
@@ -183,11 +194,14 @@ class Watch:
             self.ranks.append(known)
         elif known.ended or any(known is alive for alive in self._alive.values()):
             return
-        watch = descent.open_process(descent.Process(known.pid, known.ticks))
+        self._watch_rank(known)
+
+    def _watch_rank(self, rank: RankState) -> None:
+        watch = descent.open_process(descent.Process(rank.pid, rank.ticks))
         if watch is None:
-            known.ended = time.time()
+            rank.ended = time.time()
         else:
-            self._alive[watch] = known
+            self._alive[watch] = rank
             self._poll.register(watch, select.POLLIN)
         self._changed = True
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from llmos.agents.errors import RequestRefused
+from llmos.agents.errors import RequestRefused, StateFolderError
 from llmos.agents.protocol.jobs import JobRequest, JobSummary, Program
 from llmos.agents.records.database import Database
 from llmos.agents.records.jobs import JobRecords
@@ -37,11 +37,10 @@ def new(job: str = "") -> JobSummary:
 
 def test_ids_count_up_and_are_never_used_again(records: JobRecords):
     assert [records.add(request(), new()).id for _ in range(2)] == ["1", "2"]
-    records.forget("2")
     assert records.add(request(), new()).id == "3"
     assert records.add(request(), new(), above=40).id == "41"
     assert records.add(request(), new()).id == "42"
-    assert records.known() == {"1", "3", "41", "42"}
+    assert records.known() == {"1", "2", "3", "41", "42"}
 
 
 def test_a_job_is_stored_with_its_transitions(records: JobRecords):
@@ -67,9 +66,13 @@ def test_live_jobs_are_those_that_have_not_ended(records: JobRecords):
     assert [summary.id for summary in records.newest(limit=2)] == ["5", "4"]
 
 
-def test_a_forgotten_job_leaves_nothing(records: JobRecords):
-    records.add(request(), new())
-    records.forget("1")
+def test_a_job_whose_folder_cannot_be_kept_is_not_stored(records: JobRecords):
+    def refuse(summary: JobSummary) -> None:
+        assert summary.id == "1"
+        raise StateFolderError("no room")
+
+    with pytest.raises(StateFolderError, match="no room"):
+        records.add(request(), new(), keep=refuse)
     with pytest.raises(RequestRefused, match="there is no job 1") as refused:
         records.get("1")
     assert refused.value.status == 404
