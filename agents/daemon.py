@@ -30,6 +30,7 @@ from .node.api import application
 from .node.jobs.occupancy import occupancy
 from .node.jobs.supervisor import Supervisor
 from .protocol.events import Event
+from .records.artifacts import ArtifactRecords
 from .records.database import Database
 from .records.events import EventRecords
 from .records.jobs import JobRecords
@@ -132,11 +133,14 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
         agent.pulse.sample_now()
         supervisor.gpus_known.set()
 
+    artifacts = ArtifactRecords(database)
     nvml = NvmlSampler(report, sample_now)
     supervisor = Supervisor(
         JobRecords(database),
+        artifacts,
         locations.state,
         node,
+        store=places.artifact_store(locations),
         publish=lambda item: agent.publish(item),
         report=report,
         gpus=lambda: occupancy(
@@ -156,6 +160,7 @@ def wire(locations: places.Locations, options: Options, database: Database) -> A
         Collection([HostSampler(), nvml, processes]),
         supervisor,
         EventRecords(database),
+        artifacts,
         dcgm_names=options.dcgm_names,
     )
     if database.moved_aside is not None:

@@ -10,7 +10,9 @@ LlmosError
 ├── FrameError               bytes that are no frame of ours
 ├── StateFolderError         the state folder cannot be used
 ├── RecordsError             the database cannot be used
-└── LaunchError              a task could not be started
+├── LaunchError              a task could not be started
+└── ArtifactError            an artifact or its store is not what it should be
+    └── ArtifactMissing      a store has no such artifact, or no such file
 """
 
 
@@ -68,3 +70,11 @@ class RecordsError(LlmosError):
 
 class LaunchError(LlmosError):
     """A task could not be started."""
+
+
+class ArtifactError(LlmosError):
+    """An artifact or its store is not what it should be, or cannot be read or written."""
+
+
+class ArtifactMissing(ArtifactError):
+    """A store has no such artifact, or no such file."""

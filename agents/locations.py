@@ -59,6 +59,11 @@ class Locations:
         return self.state / "node-id"
 
     @property
+    def artifacts(self) -> Path:
+        """The store of artifacts, unless another is named."""
+        return self.state / "artifacts"
+
+    @property
     def last_screen(self) -> Path:
         """The screen as the console last left it."""
         return self.state / "last-screen"
@@ -91,6 +96,23 @@ def find(state: Path | None = None) -> Locations:
         moved = _writable(private / machine_id())
         return Locations(moved, _socket_beside(moved), moved_from=usual)
     return Locations(_writable(usual), _runtime_folder("agent.sock") / "agent.sock")
+
+
+def artifact_store(locations: Locations) -> str:
+    """Where jobs put artifacts, as fsspec names it: $LLMOS_ARTIFACTS, else a folder of the state.
+
+    Raises StateFolderError where that folder cannot be made.
+    """
+    if named := os.environ.get("LLMOS_ARTIFACTS"):
+        return named
+    try:
+        locations.artifacts.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StateFolderError(
+            f"cannot make the folder {locations.artifacts}: {error.strerror}; "
+            "free space or name another store with LLMOS_ARTIFACTS"
+        ) from error
+    return f"file://{locations.artifacts}"  # fsspec takes what follows as it stands
 
 
 def machine_id() -> str:

@@ -18,7 +18,10 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Final, List, Mapping, Optional, Union  # noqa: UP035 - python may be an old one
+from typing import TYPE_CHECKING, Final, List, Mapping, Optional, Union  # noqa: UP035 - python may be an old one
+
+if TYPE_CHECKING:
+    from ..agents.protocol.artifacts import ArtifactLine
 
 Value = Union[float, int, str, None]  # noqa: UP007
 
@@ -75,6 +78,16 @@ class Progress:
         """Something that the job made, complete where it lies."""
         self._say({"what": "artifact", "name": name, "path": str(path.absolute())})
 
+    def register(self, line: ArtifactLine) -> None:
+        """An artifact whose bytes are whole in a store. A metric that is no number is left out."""
+        import msgspec
+
+        said = msgspec.to_builtins(line, enc_hook=_plain)
+        metrics = {name: _plain(value) for name, value in said["metrics"].items()}
+        said["metrics"] = {name: value for name, value in metrics.items() if value is not None}
+        self._write_held()
+        self._write_text(json.dumps({"what": "artifact", **said}))
+
     def close(self) -> None:
         """Writes what was held back."""
         self._write_held()
@@ -93,11 +106,14 @@ class Progress:
                 self._write(line)
 
     def _write(self, line: Mapping[str, Value]) -> None:
+        if self._file is not None:
+            self._write_text(json.dumps({key: _plain(value) for key, value in line.items()}))
+
+    def _write_text(self, text: str) -> None:
         if self._file is None:
             return
-        text = json.dumps({key: _plain(value) for key, value in line.items()}) + "\n"
         try:
-            os.write(self._file, text.encode())
+            os.write(self._file, f"{text}\n".encode())
         except OSError as error:
             _complain(error)
             os.close(self._file)

@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from ..errors import AgentIncompatible, AgentUnreachable, RequestRefused
+from ..protocol.artifacts import AliasMove, ArtifactLine, ArtifactVersion, Lineage
 from ..protocol.events import Event
 from ..protocol.facts import PROTOCOL, Detail, Hello, Interest, SignalRequest
 from ..protocol.frames import Frame, FrameReader
@@ -170,6 +171,28 @@ class Client:
     async def events(self, last: int = 100) -> list[Event]:
         """What happened, newest last."""
         return await self._ask("GET", f"/v1/events?last={last}", list[Event])
+
+    async def artifacts(self, name: str | None = None) -> list[ArtifactVersion]:
+        """The newest versions of artifacts, newest first: of all, or of one name."""
+        query = "" if name is None else f"?name={_name(name)}"
+        return await self._ask("GET", f"/v1/artifacts{query}", list[ArtifactVersion])
+
+    async def artifact(self, reference: str) -> ArtifactVersion:
+        """The version that is named by NAME, NAME@VERSION, NAME@ALIAS or a digest."""
+        return await self._ask("GET", f"/v1/artifacts/{_name(reference)}", ArtifactVersion)
+
+    async def lineage(self, reference: str) -> Lineage:
+        """What an artifact came from, and what came from it."""
+        return await self._ask("GET", f"/v1/artifacts/{_name(reference)}/lineage", Lineage)
+
+    async def import_artifact(self, line: ArtifactLine) -> ArtifactVersion:
+        """Register what lies whole in a store."""
+        return await self._ask("POST", "/v1/artifacts", ArtifactVersion, line)
+
+    async def move_alias(self, name: str, alias: str, move: AliasMove) -> None:
+        """Let an alias point to another version, if it points where the asker thinks."""
+        path = f"/v1/artifacts/{_name(name)}/aliases/{_name(alias)}"
+        await self._ask("PUT", path, None, move)
 
     async def show(self, stream: str, interest: Interest) -> None:
         """Say what the reader of a stream shows."""

@@ -19,6 +19,7 @@ from ..protocol.facts import Collector, Hello, JobFacts, NodeFacts, SignalReques
 from ..protocol.fields import GPU_STATES
 from ..protocol.frames import Kind
 from ..protocol.jobs import JobSummary, LogPiece, Metric, RankStacks
+from ..records.artifacts import ArtifactRecords
 from ..records.events import EventRecords
 from ..samplers.collection import Collection
 from ..version import llmos_version
@@ -48,11 +49,13 @@ class Agent:
         collection: Collection,
         supervisor: Supervisor,
         records: EventRecords,
+        artifacts: ArtifactRecords,
         *,
         dcgm_names: bool = False,
     ) -> None:
         self.locations = locations
         self.supervisor = supervisor
+        self.artifacts = artifacts
         self.streams = Streams()
         self.dcgm_names = dcgm_names
         self.version = llmos_version()

@@ -10,6 +10,7 @@ import math
 import pwd
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -17,10 +18,12 @@ import msgspec
 from aiohttp import web
 
 from ..errors import LlmosError, RequestRefused
+from ..protocol.artifacts import AliasMove, ArtifactLine, ArtifactVersion, parsed_reference
 from ..protocol.facts import Interest, JobFacts, SignalRequest
 from ..protocol.frames import Frame, Kind
 from ..protocol.jobs import JobRequest
 from ..protocol.lines import frame_line
+from ..records.artifacts import storable
 from .agent import Agent
 from .prometheus import exposition
 from .streams import Stream, of
@@ -193,6 +196,45 @@ async def logs(agent: Agent, request: web.Request) -> web.StreamResponse:
     )
 
 
+async def artifacts(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """The newest versions of artifacts, newest first: of all, or of one name."""
+    return _json(agent.artifacts.versions(request.query.get("name")))
+
+
+async def artifact(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """The version of an artifact that a reference names."""
+    return _json(_artifact(agent, request.match_info["ref"]))
+
+
+async def lineage(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """What an artifact came from, and what came from it."""
+    found = _artifact(agent, request.match_info["ref"])
+    return _json(agent.artifacts.lineage(found.digest))
+
+
+async def import_artifact(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Register what a person has put into a store."""
+    asked = await _body(request, ArtifactLine)
+    try:
+        line = storable(asked)
+    except ValueError as error:
+        raise RequestRefused(f"the request's body is off: {error}") from error
+    registered = agent.artifacts.register(line, None, request["user"], time.time())
+    return _json(registered, status=201)
+
+
+async def move_alias(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Let an alias point to another version, if it points where the asker thinks."""
+    name, alias = request.match_info["name"], request.match_info["alias"]
+    asked = await _body(request, AliasMove)
+    try:
+        parsed_reference(f"{name}@{alias}")
+    except ValueError as error:
+        raise RequestRefused(str(error)) from error
+    agent.artifacts.move_alias(name, alias, asked)
+    return web.Response(status=204)
+
+
 async def interest(agent: Agent, request: web.Request) -> web.StreamResponse:
     """Say what the reader of a stream shows."""
     stream = agent.streams.get(request.match_info["stream"])
@@ -249,6 +291,11 @@ ROUTES: Final = (
     Route("GET", "/v1/jobs/{job}/series", "viewer", series),
     Route("GET", "/v1/jobs/{job}/logs", "viewer", logs),
     Route("GET", "/v1/jobs/{job}/lines", "viewer", lines),
+    Route("GET", "/v1/artifacts", "viewer", artifacts),
+    Route("POST", "/v1/artifacts", "operator", import_artifact),
+    Route("GET", "/v1/artifacts/{ref}", "viewer", artifact),
+    Route("GET", "/v1/artifacts/{ref}/lineage", "viewer", lineage),
+    Route("PUT", "/v1/artifacts/{name}/aliases/{alias}", "operator", move_alias),
     Route("GET", "/metrics", "viewer", metrics),
 )
 
@@ -325,6 +372,17 @@ def _present(agent: Agent) -> list[Frame]:
     """The facts as they are now."""
     jobs = [of(Kind.FACTS, JobFacts(job=job)) for job in reversed(agent.supervisor.list())]
     return [of(Kind.FACTS, agent.pulse.facts), *jobs]
+
+
+def _artifact(agent: Agent, text: str) -> ArtifactVersion:
+    try:
+        reference = parsed_reference(text)
+    except ValueError as error:
+        raise RequestRefused(str(error)) from error
+    found = agent.artifacts.find(reference)
+    if found is None:
+        raise RequestRefused(f"there is no artifact {text}; `llmos artifacts` lists them", 404)
+    return found
 
 
 async def _body(request: web.Request, form: type[T]) -> T:

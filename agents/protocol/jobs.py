@@ -316,6 +316,9 @@ class TaskOrder(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 10.0
     """Seconds between the request to stop and SIGKILL."""
 
+    artifacts: str = ""
+    """The store for what the ranks make and register, as fsspec names it."""
+
 
 class RankState(msgspec.Struct, kw_only=True):
     """How one rank does."""

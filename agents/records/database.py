@@ -36,6 +36,33 @@ MIGRATIONS: Final = (
         event TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE artifacts (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        job TEXT NOT NULL,
+        stored TEXT NOT NULL,
+        UNIQUE (name, version),
+        UNIQUE (name, digest, job)
+    ) STRICT;
+    CREATE INDEX artifacts_by_digest ON artifacts (digest);
+    CREATE TABLE artifact_aliases (
+        name TEXT NOT NULL,
+        alias TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (name, alias),
+        FOREIGN KEY (name, version) REFERENCES artifacts (name, version)
+    ) STRICT;
+    CREATE TABLE artifact_parents (
+        child TEXT NOT NULL,
+        parent TEXT NOT NULL,
+        role TEXT NOT NULL,
+        UNIQUE (child, parent, role)
+    ) STRICT;
+    CREATE INDEX artifact_parents_by_parent ON artifact_parents (parent);
+    """,
 )
 """A step takes the schema from the version that is its position to the next. Never change one that
 was released; add another."""

@@ -29,6 +29,8 @@ COMMANDS: Final = (
     "release",
     "stacks",
     "bundle",
+    "artifacts",
+    "artifact",
     "examples",
     "agent",
     "doctor",

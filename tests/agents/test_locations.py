@@ -154,3 +154,25 @@ def test_a_full_disk_is_one_line(full: Path):
     with pytest.raises(StateFolderError, match="No space left on device; free space"):
         find(full)
     assert [path.name for path in full.iterdir()] == ["filling"]
+
+
+def test_the_store_of_artifacts_is_a_private_folder_unless_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("LLMOS_ARTIFACTS", raising=False)
+    found = find(tmp_path / "my state")
+    for _ in range(2):
+        assert locations.artifact_store(found) == f"file://{tmp_path}/my state/artifacts"
+    assert found.artifacts.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("LLMOS_ARTIFACTS", "s3://bucket/x")
+    assert locations.artifact_store(found) == "s3://bucket/x"
+
+
+def test_a_store_that_cannot_be_made_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("LLMOS_ARTIFACTS", raising=False)
+    found = find(tmp_path)
+    found.artifacts.touch()
+    with pytest.raises(StateFolderError, match="another store with LLMOS_ARTIFACTS"):
+        locations.artifact_store(found)

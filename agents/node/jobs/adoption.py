@@ -71,6 +71,13 @@ def keep_request(run: Path, summary: JobSummary, request: JobRequest, gpus: int)
         ) from error
 
 
+def drop_request(run: Path, job: str) -> None:
+    """Take back what `keep_request` wrote, of a job that was not taken."""
+    with contextlib.suppress(OSError):
+        (run / job / _REQUEST).unlink(missing_ok=True)
+        (run / job).rmdir()
+
+
 def kept_request(run: Path, job: str) -> Kept | None:
     """What was asked for, None where that cannot be read."""
     try:

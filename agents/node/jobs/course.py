@@ -49,6 +49,7 @@ class Course:
         ledger: Ledger,
         run_folder: Path,
         node: str,
+        store: str,
         *,
         publish: Callable[[Published], None],
         report: Callable[[Event], None],
@@ -69,6 +70,7 @@ class Course:
         self._ledger = ledger
         self._run_folder = run_folder
         self._node = node
+        self._store = store
         self._publish = publish
         self._report = report
         self._gpus = gpus
@@ -193,6 +195,7 @@ class Course:
             ranks=summary.ranks,
             gpus=uuids,
             grace=self._grace,
+            artifacts=self._store,
         )
         folder = task_folder(self._run_folder, order.job, order.attempt)
         try:
@@ -259,6 +262,8 @@ class Course:
         said: list[Metric | LogPiece] = [*metrics, *prints]
         for item in said:
             self._publish(item)
+        for line in follower.take_artifacts():
+            self._ledger.register(summary, line)
         if summary.progress != follower.progress:
             summary.progress = msgspec.structs.replace(follower.progress)
             self._ledger.show(summary)

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from ...errors import RecordsError
+from ...protocol.artifacts import ArtifactLine
 from ...protocol.events import Event, Severity
 from ...protocol.jobs import JobRequest, JobState, JobSummary
+from ...records.artifacts import ArtifactRecords
 from ...records.jobs import JobRecords
 
 _SEVERITIES: Final[dict[str, Severity]] = {"failed": "error"}
@@ -24,15 +27,18 @@ class Ledger:
     def __init__(
         self,
         records: JobRecords,
+        artifacts: ArtifactRecords,
         node: str,
         publish: Callable[[JobSummary], None],
         report: Callable[[Event], None],
     ) -> None:
         self._records = records
+        self._artifacts = artifacts
         self._node = node
         self._publish = publish
         self._report = report
-        self._unstored: list[tuple[JobSummary, float]] = []
+        self._unstored: list[Callable[[], object]] = []
+        """What stores them, in order: a job is not stored as ended before what it made."""
 
     @property
     def behind(self) -> bool:
@@ -46,14 +52,13 @@ class Ledger:
         if (summary.state, summary.cause) == (state, cause):
             return
         summary.state, summary.cause = state, cause
-        self._unstored.append((as_now(summary), time.time() if moment is None else moment))
-        told = len(self._unstored) > 1
-        try:
-            self._store()
-        except RecordsError as error:
-            if not told:
-                self._warn(str(error))
+        since = time.time() if moment is None else moment
+        self._enter(partial(self._records.change, as_now(summary), since))
         self.show(summary)
+
+    def register(self, summary: JobSummary, line: ArtifactLine) -> None:
+        """Enter what the job has made."""
+        self._enter(partial(self._artifacts.register, line, summary.id, summary.user, time.time()))
 
     def restore(self, request: JobRequest, summary: JobSummary) -> None:
         """Enter a job that was found in its task folder."""
@@ -102,10 +107,19 @@ class Ledger:
         except RecordsError:
             return
 
+    def _enter(self, store: Callable[[], object]) -> None:
+        self._unstored.append(store)
+        told = len(self._unstored) > 1
+        try:
+            self._store()
+        except RecordsError as error:
+            if not told:
+                self._warn(str(error))
+
     def _store(self) -> None:
         """In order, as far as it goes. Raises RecordsError."""
         while self._unstored:
-            self._records.change(*self._unstored[0])
+            self._unstored[0]()
             self._unstored.pop(0)
 
     def _warn(self, text: str) -> None:

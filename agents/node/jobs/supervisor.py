@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ...errors import RequestRefused, StateFolderError
+from ...errors import RecordsError, RequestRefused
 from ...protocol.events import Event
 from ...protocol.jobs import (
     Curve,
@@ -25,6 +25,7 @@ from ...protocol.jobs import (
     LogPiece,
     RankStacks,
 )
+from ...records.artifacts import ArtifactRecords
 from ...records.jobs import JobRecords
 from ...records.secrets import lacks_secrets
 from ..reports import stacks
@@ -33,7 +34,14 @@ from ..reports.merged import merged
 from ..reports.series import curves, curves_of_all
 from ..task.taskfolder import TaskFolder
 from ..task.words import asked_to_stop
-from .adoption import attempts_of, jobs_on_disk, keep_request, kept_request, task_folder
+from .adoption import (
+    attempts_of,
+    drop_request,
+    jobs_on_disk,
+    keep_request,
+    kept_request,
+    task_folder,
+)
 from .course import Course, Published
 from .ledger import Ledger, as_now
 from .livejob import LiveJob
@@ -56,15 +64,18 @@ class Supervisor:
 
     `publish` is given what changed, after it was stored; `report` is given events. `gpus` says
     which GPUs the node has and who has them, from when `gpus_known` is set. `on_end` is told of
-    each job that has ended, with the folder of its last attempt. `grace` is in seconds.
+    each job that has ended, with the folder of its last attempt. `grace` is in seconds. `store` is
+    where ranks put what is to be registered, as fsspec names it.
     """
 
     def __init__(
         self,
         records: JobRecords,
+        artifacts: ArtifactRecords,
         state_folder: Path,
         node_id: str,
         *,
+        store: str = "",
         publish: Callable[[Published], None],
         report: Callable[[Event], None] = lambda event: None,
         gpus: Callable[[], Sequence[GpuUse]] = tuple,
@@ -82,12 +93,13 @@ class Supervisor:
         self._run_folder = state_folder / "run"
         self._node = node_id
         self._gpus = gpus
-        self._ledger = Ledger(records, node_id, publish, report)
+        self._ledger = Ledger(records, artifacts, node_id, publish, report)
         self.course = Course(
             records,
             self._ledger,
             self._run_folder,
             node_id,
+            store,
             publish=publish,
             report=report,
             gpus=gpus,
@@ -233,11 +245,18 @@ class Supervisor:
             array=request.array,
         )
         above = max(jobs_on_disk(self._run_folder), default=0)
-        summary = self._records.add(request, summary, above=above)
+        kept: list[JobSummary] = []
+
+        def keep(numbered: JobSummary) -> None:
+            keep_request(self._run_folder, numbered, request, gpus)
+            kept.append(numbered)
+
         try:
-            keep_request(self._run_folder, summary, request, gpus)
-        except StateFolderError:
-            self._records.forget(summary.id)
+            # Before the job is in the records: killed in between, its folder alone tells of it.
+            summary = self._records.add(request, summary, above, keep)
+        except RecordsError:
+            for numbered in kept:
+                drop_request(self._run_folder, numbered.id)
             raise
         self._ledger.show(summary)
         self.course.enter(LiveJob(summary, request, gpus))

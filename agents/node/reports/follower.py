@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from ...protocol.artifacts import ArtifactLine
 from ...protocol.jobs import LogPiece, Metric, Progress
 from ..sources.foreign import Foreign
 from ..sources.stepregex import LogFigures
@@ -43,6 +44,9 @@ class Follower:
         self.progress = Progress()
         self.results: dict[str, Any] = {}
         self.artifacts: dict[str, str] = {}
+        """By name: where each lies, or the digest of one that is registered."""
+
+        self._unregistered: list[ArtifactLine] = []
         self._folder = folder
         self._job = job
         self._attempt = attempt
@@ -83,6 +87,11 @@ class Follower:
         for rank in self._folder.ranks_with_progress():
             found += self._of_other(rank) if rank else []
         return found
+
+    def take_artifacts(self) -> list[ArtifactLine]:
+        """What is to be registered, of the lines that `metrics` has read since the last call."""
+        taken, self._unregistered = self._unregistered, []
+        return taken
 
     def prints(self, *, shown: bool, ended: bool = False) -> list[LogPiece]:
         """The next pieces of the logs, from the time on that somebody shows them."""
@@ -125,6 +134,10 @@ class Follower:
             self.results[line.name] = line.value
         if isinstance(line, lines.Artifact) and len(self.artifacts) < RESULTS:
             self.artifacts[line.name] = line.path
+        if isinstance(line, ArtifactLine):
+            self._unregistered.append(line)
+            if len(self.artifacts) < RESULTS:
+                self.artifacts[line.name] = line.digest
 
     def _metric(self, rank: int, line: lines.Metric, source: str = OURS) -> Metric:
         return Metric(

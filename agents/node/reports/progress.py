@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
+from ...protocol.artifacts import ArtifactLine
 from ...protocol.jobs import Progress
+from ...records.artifacts import storable
 from ..regularfile import open_regular
 
 LINE_LIMIT: Final = 2**16
@@ -48,7 +50,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """Something that the program made."""
+    """Something that the program made. What is to be registered is an ArtifactLine instead."""
 
     name: str
     path: str
@@ -64,7 +66,7 @@ class Other(msgspec.Struct, frozen=True):
     """A line for somebody else, such as the one by which a rank says who it is."""
 
 
-Line = Metric | Result | Artifact | Phase | Other
+Line = Metric | Result | Artifact | ArtifactLine | Phase | Other
 
 
 def parse(line: bytes) -> Line | None:
@@ -105,7 +107,9 @@ def _result(said: dict[str, Any]) -> Result:
     return Result(short_text(said["name"]), _value(said["value"]))
 
 
-def _artifact(said: dict[str, Any]) -> Artifact:
+def _artifact(said: dict[str, Any]) -> Artifact | ArtifactLine:
+    if "digest" in said:
+        return storable(msgspec.convert(said, ArtifactLine))
     return Artifact(short_text(said["name"]), short_text(said["path"], 4096))
 
 

@@ -24,6 +24,7 @@ from llmos.agents.protocol.jobs import (
     Resources,
     Retry,
 )
+from llmos.agents.records.artifacts import ArtifactRecords
 from llmos.agents.records.database import Database
 from llmos.agents.records.jobs import JobRecords
 
@@ -42,10 +43,13 @@ class Node:
         self.published: list[Published] = []
         self.events: list[Event] = []
         self.database = Database.open(state)
+        self.artifacts = ArtifactRecords(self.database)
         self.supervisor = Supervisor(
             JobRecords(self.database),
+            self.artifacts,
             state,
             "node-1",
+            store=f"file://{state}/artifacts",
             publish=self.published.append,
             report=self.events.append,
             gpus=lambda: occupancy(

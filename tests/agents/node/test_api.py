@@ -21,6 +21,9 @@ from llmos.tests.agents.running import Answer, RunningAgent
 SHARED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+SETS = ("/v1/streams/{stream}/interest", "/v1/artifacts/{name}/aliases/{alias}")
+"""What is set to a value and not done once more each time."""
+
 JOB = b'{"kind": "c", "name": "n", "program": {"arguments": ["-V"]}, "resources": %s}'
 
 
@@ -47,7 +50,9 @@ def agent(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Runni
 
 
 def filled_in(path: str) -> str:
-    for name, value in {"node": "self", "pid": "1", "job": "999", "stream": "none"}.items():
+    values = {"node": "self", "pid": "1", "job": "999", "stream": "none"}
+    values |= {"ref": "none@1", "name": "none", "alias": "best"}
+    for name, value in values.items():
         path = path.replace("{" + name + "}", value)
     return path
 
@@ -77,8 +82,8 @@ def test_every_route_asks_for_its_role(agent: RunningAgent, port: int, route):
 
 def test_what_changes_something_is_no_route_of_viewers():
     for route in ROUTES:
-        assert route.role == "viewer" or route.method == "POST"
-        assert route.method in ("GET", "POST") or route.path == "/v1/streams/{stream}/interest"
+        assert route.role == "viewer" or route.method in ("POST", "PUT")
+        assert route.method in ("GET", "POST") or route.path in SETS
 
 
 @pytest.mark.parametrize(
@@ -112,6 +117,14 @@ def test_what_changes_something_is_no_route_of_viewers():
         ("GET", "/v1/stream?interval=0.09", 400),
         ("GET", "/v1/stream?interval=5.1", 400),
         ("PUT", "/v1/streams/1/interest", 404),
+        ("GET", "/v1/artifacts/none", 404),
+        ("GET", "/v1/artifacts/none@9%0A", 400),
+        ("GET", "/v1/artifacts/..%2fx", 400),
+        ("GET", "/v1/artifacts/none@1/lineage", 404),
+        ("GET", "/v1/artifacts/sha256:" + "0" * 64, 404),
+        ("PUT", "/v1/artifacts/none/aliases/7", 400),
+        ("PUT", "/v1/artifacts/none/aliases/a%20b", 400),
+        ("POST", "/v1/artifacts", 400),
         ("DELETE", "/v1/jobs/1", 405),
         ("PATCH", "/metrics", 405),
         ("POST", "/v1/nodes/self/processes/x/signal", 400),
@@ -276,3 +289,24 @@ def test_all_ranks_are_asked_for_one_figure(agent: RunningAgent):
         "name: expected a figure beside rank=all, as rank=all&name=dt",
     )
     assert agent.ask("GET", "/v1/jobs/999/series?rank=all&name=dt").status == 404
+
+
+def test_an_artifact_is_imported_once_and_its_alias_moved_by_who_knows_where_it_points(
+    agent: RunningAgent,
+):
+    line = {"name": "imported", "kind": "model", "digest": f"sha256:{'1' * 64}", "uri": "file:///a"}
+    first, again = (
+        agent.ask("POST", "/v1/artifacts", json.dumps(line | {"size": size}).encode())
+        for size in (5, 6)
+    )
+    assert (first.status, first.json["version"], first.json["job"]) == (201, 1, None)
+    assert again.json == first.json
+    bad = agent.ask("POST", "/v1/artifacts", json.dumps(line | {"size": -1}).encode())
+    assert (bad.status, "whole numbers" in bad.refusal) == (400, True)
+    path = "/v1/artifacts/imported/aliases/best"
+    moved, late = (agent.ask("PUT", path, b'{"version": 1}') for _ in range(2))
+    assert (moved.status, late.status) == (204, 409)
+    assert "imported@best points to version 1 by now, not to no version" in late.refusal
+    assert agent.ask("GET", "/v1/artifacts/imported@best").json["aliases"] == ["best"]
+    (listed,) = agent.ask("GET", "/v1/artifacts?name=imported").json
+    assert listed["digest"] == line["digest"]

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from llmos.agents.node.task import descent
+from llmos.agents.node.task import descent, launcher
 from llmos.agents.node.task.taskfolder import TaskFolder
 
 Script = Callable[[str], str]
@@ -19,12 +20,14 @@ import asyncio, sys
 from pathlib import Path
 from llmos.agents.node.jobs.supervisor import Supervisor
 from llmos.agents.protocol.jobs import JobRequest, Program
+from llmos.agents.records.artifacts import ArtifactRecords
 from llmos.agents.records.database import Database
 from llmos.agents.records.jobs import JobRecords
 
 async def main(state, script):
-    records = JobRecords(Database.open(state))
-    supervisor = Supervisor(records, state, "node-1", publish=lambda item: None)
+    database = Database.open(state)
+    records, artifacts = JobRecords(database), ArtifactRecords(database)
+    supervisor = Supervisor(records, artifacts, state, "node-1", publish=lambda item: None)
     course = asyncio.create_task(supervisor.course.run())
     program = Program(arguments=[script], launcher="plain")
     await supervisor.submit(JobRequest(kind="command", name="kept", program=program), user="u")
@@ -105,6 +108,45 @@ async def test_a_shim_that_died_unseen_is_followed_by_another(
     node = late_node()
     await node.until(lambda: len(node.supervisor.processes()) == 1)
     (folder / "enough").touch()
+    assert (await node.ended("1")).summary.state == "succeeded"
+    assert node.left_of("1") == []
+
+
+def _lose(folder: Path) -> None:
+    """Shim and launcher, and what the launcher said, as on a full disk."""
+    said = launcher.said_in((folder / "launcher.jsonl").read_bytes())
+    owners = [_shim(folder), next(line.pid for line in said if line.what == "launcher")]
+    for pid in owners:
+        os.kill(pid, signal.SIGKILL)
+    (folder / "launcher.jsonl").unlink()
+
+
+async def test_ranks_go_on_of_which_only_a_lost_shim_s_state_tells(
+    killed_agent, tmp_path: Path, late_node
+):
+    folder = tmp_path / "run" / "1" / "a1"
+    _lose(folder)
+    node = late_node()
+    await node.until(lambda: len(node.supervisor.processes()) == 1)
+    (folder / "enough").touch()
+    assert (await node.ended("1")).summary.state == "succeeded"
+    assert node.left_of("1") == []
+
+
+async def test_ranks_that_nobody_noted_are_ended_before_others_start(
+    killed_agent, tmp_path: Path, late_node
+):
+    folder = TaskFolder(tmp_path / "run" / "1" / "a1")
+    _lose(folder.path)
+    state = folder.read_state()
+    assert state is not None
+    (lost,) = state.ranks
+    state.state, state.ranks = "starting", []
+    folder.state.write_bytes(msgspec.json.encode(state))
+    node = late_node()
+    await node.until(lambda: len(node.supervisor.processes()) == 1)
+    assert not descent.living(descent.Process(lost.pid, lost.ticks))
+    (folder.path / "enough").touch()
     assert (await node.ended("1")).summary.state == "succeeded"
     assert node.left_of("1") == []
 

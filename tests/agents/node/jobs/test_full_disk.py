@@ -11,7 +11,9 @@ import pytest
 
 from llmos.agents.errors import RecordsError, StateFolderError
 from llmos.agents.node.jobs.ledger import Ledger
+from llmos.agents.protocol.artifacts import ArtifactLine
 from llmos.agents.protocol.jobs import JobRequest, JobSummary, Program
+from llmos.agents.records.artifacts import ArtifactRecords
 from llmos.agents.records.database import Database
 from llmos.agents.records.jobs import JobRecords
 
@@ -64,7 +66,8 @@ def test_what_cannot_be_stored_is_shown_and_stored_later(small_disk: Path):
     events: list[Event] = []
     with contextlib.closing(Database.open(small_disk)) as database:
         records = JobRecords(database)
-        ledger = Ledger(records, "node-1", shown.append, events.append)
+        artifacts = ArtifactRecords(database)
+        ledger = Ledger(records, artifacts, "node-1", shown.append, events.append)
         request = JobRequest(kind="command", name="x", program=Program(arguments=["x.py"]))
         summary = JobSummary(
             id="", name="x", kind="command", state="queued", cause="new", user="u", created=1.0
@@ -73,6 +76,8 @@ def test_what_cannot_be_stored_is_shown_and_stored_later(small_disk: Path):
         fill(small_disk)
         for moment in range(2, 6):
             ledger.change(summary, "running", f"{moment}" * 20_000, float(moment))
+        made = ArtifactLine(name="m", kind="model", digest=f"sha256:{'0' * 64}", uri="file:///a")
+        ledger.register(summary, made)
         assert ledger.behind
         assert len(shown) == 4
         assert [event.what for event in events] == ["records not written"]
@@ -81,6 +86,7 @@ def test_what_cannot_be_stored_is_shown_and_stored_later(small_disk: Path):
         ledger.try_again()
         assert bool(ledger.behind) is False
         assert [one.time for one in records.get("1").transitions] == [1, 2, 3, 4, 5]
+        assert [one.job for one in artifacts.versions("m")] == ["1"]
 
 
 async def test_a_job_that_cannot_be_stored_is_not_begun(small_disk, late_node, script: Script):

@@ -1,6 +1,7 @@
 """Lines of ranks, good and hostile."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from llmos.agents.node.reports.progress import (
     parse,
     whole,
 )
+from llmos.agents.protocol.artifacts import ArtifactLine
 from llmos.agents.protocol.jobs import Progress
 
 JSON = st.recursive(
@@ -49,6 +51,17 @@ LINES = st.one_of(
 ).map(lambda line: line.replace(b"\n", b" "))
 
 
+MADE = ArtifactLine(
+    name="model", kind="model", digest=f"sha256:{'a' * 64}", uri="file:///a", metrics={"loss": 1.5}
+)
+
+
+def registered(**other: object) -> bytes:
+    """The line that registers MADE, or one that differs in some keys."""
+    said = {"what": "artifact"} | msgspec.to_builtins(MADE) | other
+    return json.dumps(said).encode()
+
+
 @pytest.mark.parametrize(
     ("line", "meaning"),
     [
@@ -57,6 +70,12 @@ LINES = st.one_of(
         (b'{"what": "metric", "loss": null, "a": [1]}', Metric({"loss": None})),
         (b'{"what": "result", "name": "f1", "value": 0.5}', Result("f1", 0.5)),
         (b'{"what": "artifact", "name": "model", "path": "/m"}', Artifact("model", "/m")),
+        (registered(metrics={"f1": math.nan, "loss": 1.5}), MADE),
+        (registered(digest="sha256:12"), None),
+        (registered(size=-1), None),
+        (registered(metrics={"f1": "high"}), None),
+        (registered(code="\ud800"), None),
+        (b'{"what": "artifact", "name": "m", "path": "/m", "digest": null}', None),
         (b'{"what": "phase", "t": 1, "phase": "tokenizing"}', Phase("tokenizing")),
         (b'{"what": "rank", "rank": 0}', Other()),
         (b'{"what": "result", "name": "f1"}', None),

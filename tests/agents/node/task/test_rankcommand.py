@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from llmos.agents.node.task.rankcommand import (
@@ -99,6 +100,14 @@ def test_what_an_outer_launcher_set_is_not_passed_on():
     assert environment["HOME"] == "/home/u"
     assert environment["LLMOS_TASK"] == "/state/run/7/a2"
     assert environment["LLMOS_SPEC"] == "/state/run/7/a2/spec.json"
+
+
+def test_a_rank_is_told_the_store_of_its_agent():
+    named = msgspec.structs.replace(
+        order(environment={"PATH": "/bin", "LLMOS_ARTIFACTS": "x"}), artifacts="file:///a b"
+    )
+    assert rank(named).environment["LLMOS_ARTIFACTS"] == "file:///a b"
+    assert "LLMOS_ARTIFACTS" not in rank(order()).environment
 
 
 def test_held_gpus_are_named_by_uuid_and_others_hidden():
