@@ -121,8 +121,13 @@ def leave_note(
     said = exception and exception[:LONGEST_MESSAGE]
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + ".new", "w", encoding="utf-8") as note:
-            json.dump({"exit_code": code, "exception": said, "time": time.time()}, note)
+        text = json.dumps({"exit_code": code, "exception": said, "time": time.time()})
+        # Not emptied first: there may be room in it that a full disk would not give again.
+        note = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(note, os.pwrite(note, text.encode(), 0))
+        finally:
+            os.close(note)
         os.replace(path + ".new", path)
     except OSError:  # as of a full disk
         with suppress(OSError):

@@ -30,10 +30,6 @@ from .words import cannot_start
 ALREADY_THERE: Final = 75
 """Exit code where another launcher has the task."""
 
-RESERVE: Final = 4096
-RESERVE_OF_RANK: Final = 512
-"""Bytes kept aside on disk for what will be said: none may be left when it matters."""
-
 StartRank = Callable[[RankCommand, Sequence[int]], int]
 """Starts a rank that inherits these descriptors; its pid. Raises OSError or ValueError."""
 
@@ -115,12 +111,9 @@ class Launcher:
             os.write(self._pipe, line)
 
     def _write(self) -> None:
-        """Write what is not written yet, into room that is kept aside for all that will come."""
+        """Write what is not written yet, into the room that was kept aside for it."""
         lines = os.open(self._folder.launcher, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not self._written:
-                with contextlib.suppress(OSError):
-                    os.posix_fallocate(lines, 0, RESERVE + RESERVE_OF_RANK * self._order.ranks)
             written = os.pwrite(lines, self._unwritten, self._written)
         finally:
             os.close(lines)

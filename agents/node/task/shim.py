@@ -298,6 +298,7 @@ class Shim:
         while not self._saved and time.monotonic() < until:
             time.sleep(0.5)
             self._save()
+        self._folder.drop_reserves()
 
     def _save(self) -> None:
         self._state.time = time.time()

@@ -16,6 +16,9 @@ from ..regularfile import open_regular, read_regular
 RESERVE: Final = 16 * 2**10
 """Bytes kept aside for the next state, so that a task can tell its end on a full disk."""
 
+RESERVE_OF_RANK: Final = 4096
+"""Bytes kept aside for what the launcher says of a rank, and for what the rank says of its end."""
+
 _FOLDERS: Final = ("logs", "progress", "exits", "stacks")
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -129,6 +132,8 @@ class TaskFolder(msgspec.Struct, frozen=True):
                 (self.path / name).mkdir()
             _write_private(self.order, msgspec.json.format(msgspec.json.encode(order)))
             _write_private(self.spec, msgspec.json.format(msgspec.json.encode(order.request.spec)))
+            for path, size in self._reserves(order.ranks):
+                _reserve(path, size)
         except OSError as error:
             self.remove_created()
             raise StateFolderError(
@@ -141,9 +146,33 @@ class TaskFolder(msgspec.Struct, frozen=True):
         with contextlib.suppress(OSError):
             self.order.unlink(missing_ok=True)
             self.spec.unlink(missing_ok=True)
+            for reserved, _ in self._reserves(len(list((self.path / "exits").iterdir()))):
+                reserved.unlink(missing_ok=True)
         for path in (*(self.path / name for name in _FOLDERS), self.path, self.path.parent):
             with contextlib.suppress(OSError):
                 path.rmdir()
+
+    def drop_reserves(self) -> None:
+        """Take away the room that was kept for what nobody will say any more."""
+        with contextlib.suppress(OSError):
+            for path in (self.next_state, *(self.path / "exits").glob("*.new")):
+                path.unlink(missing_ok=True)
+            os.truncate(self.launcher, len(read_regular(self.launcher).rstrip(b"\0")))
+
+    @property
+    def next_state(self) -> Path:
+        """Where the next state is written before it takes the place of the last."""
+        return self.path / ".state.next"
+
+    def _reserves(self, ranks: int) -> list[tuple[Path, int]]:
+        """The files that are made with room in them, bytes each: a task begins only where there is
+        room to say how it ended."""
+        notes = [self.exit_note(rank).with_suffix(".json.new") for rank in range(ranks)]
+        return [
+            (self.next_state, RESERVE),
+            (self.launcher, RESERVE_OF_RANK * (ranks + 1)),
+            *((note, RESERVE_OF_RANK) for note in notes),
+        ]
 
     def read_order(self) -> TaskOrder | None:
         """The order, None where there is none that can be read."""
@@ -169,7 +198,7 @@ class StateFile:
 
     def __init__(self, folder: TaskFolder) -> None:
         self._path = folder.state
-        self._next = folder.path / ".state.next"
+        self._next = folder.next_state
 
     def write(self, state: TaskState) -> None:
         """Replace the state. Raises OSError where even the reserve is not enough."""
@@ -183,16 +212,20 @@ class StateFile:
             os.close(descriptor)
         self._next.replace(self._path)
         if state.state in ("starting", "running"):
-            self._reserve()
+            with contextlib.suppress(OSError):
+                _reserve(self._next, RESERVE)
 
-    def _reserve(self) -> None:
-        descriptor = os.open(self._next, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, RESERVE)
-        except OSError:
-            self._next.unlink()
-        finally:
-            os.close(descriptor)
+
+def _reserve(path: Path, size: int) -> None:
+    """Make a file with room in it, filled with zeros. Raises OSError where there is none."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def last_lines(path: Path, lines: int, window: int = 2**14) -> list[str]:
