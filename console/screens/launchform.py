@@ -223,8 +223,8 @@ class LaunchFormScreen(ModalScreen[None]):
             self.workers.cancel_group(self, CHECK)
 
     def _paint(self, faults: dict[str, Fault], *, checked: bool = False) -> None:
-        if not self.query(Form):
-            return  # the form is being closed while a check of it comes to its end
+        if not all(self.query(part) for part in (Form, "#status", "#same")):
+            return  # closed, part by part, while a check of it comes to its end
         folded = self.query_one(Form).show(faults, every=self._every)
         self._tell(next(iter(faults.values()), None), checked=checked, folded=folded)
         self._show_line(command_line(self.draft, self._folder))

@@ -10,7 +10,7 @@ def test_the_docstring_draws_the_tree_that_there_is():
     stack: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
         match = re.match(
-            r"((?:[│ ]   )*)(?:[├└]── )?([A-Z]\w+Error|Agent\w+|RequestRefused)\b", line
+            r"((?:[│ ]   )*)(?:[├└]── )?([A-Z]\w+Error|Agent\w+|Artifact\w+|RequestRefused)\b", line
         )
         if match:
             depth = len(match[1]) // 4 + ("──" in line)
