@@ -225,7 +225,9 @@ def test_links_are_not_followed_and_pipes_not_waited_for(tmp_path: Path) -> None
     elsewhere.write_text("somebody's own")
     folder.log(5).symlink_to(elsewhere)
     os.mkfifo(folder.log(6))
-    (folder.path / "launcher.jsonl").mkdir()
+    launched = folder.path / "launcher.jsonl"
+    launched.unlink()
+    launched.mkdir()
     files = of(Contents(record=job.record, facts=FACTS))
     assert "a1/logs/rank-5.log" not in files
     assert "a1/logs/rank-6.log" not in files
