@@ -13,6 +13,7 @@ import atexit
 import ctypes
 import faulthandler
 import fcntl
+import gc
 import io
 import json
 import os
@@ -42,7 +43,17 @@ LONGEST_MESSAGE = 2000
 
 def main() -> None:
     """Prepares the process and becomes the program named in the arguments."""
-    run(sys.argv[1:], forked=False)
+    ended: Optional[BaseException] = None  # noqa: UP045
+    try:
+        run(sys.argv[1:], forked=False)
+    except KeyboardInterrupt:  # python ends itself by the signal
+        raise
+    except BaseException as error:
+        if not gloo_runs():
+            raise
+        ended = error
+    if gloo_runs():
+        leave(exit_code(ended))
 
 
 def run(arguments: List[str], forked: bool) -> None:  # noqa: UP006
@@ -69,25 +80,50 @@ def run(arguments: List[str], forked: bool) -> None:  # noqa: UP006
 
 def run_and_exit(arguments: List[str]) -> NoReturn:  # noqa: UP006
     """For a forked process: becomes the program and ends as python ends, never to return."""
-    code = 0
+    ended: Optional[BaseException] = None  # noqa: UP045
     try:
         run(arguments, forked=True)
-    except SystemExit as ended:
-        if ended.code is None or isinstance(ended.code, int):
-            code = ended.code or 0
-        else:
-            code = 1
-            print(ended.code, file=sys.stderr)
-    except BaseException:
-        code = 1
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        ended = error
+    leave(exit_code(ended))
+
+
+def exit_code(ended: Optional[BaseException]) -> int:  # noqa: UP045
+    """The exit code python gives to this end of a program, after python's words about it."""
+    if ended is None:
+        return 0
+    if not isinstance(ended, SystemExit):
+        sys.excepthook(type(ended), ended, ended.__traceback__)
+        return 1
+    if ended.code is None or isinstance(ended.code, int):
+        return ended.code or 0
+    print(ended.code, file=sys.stderr)
+    return 1
+
+
+def leave(code: int) -> NoReturn:
+    """Ends as python ends, but for taking the interpreter apart under threads that still run."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as python does
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for file in gc.get_objects():
+            # What the program left open. By exact type: asking a proxy may run its code.
+            if type(file) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
+                with suppress(OSError, ValueError):
+                    file.flush()
     finally:
         os._exit(code & 0xFF)
+
+
+def gloo_runs() -> bool:
+    """Whether gloo's workers live, as they do even after destroy_process_group while a model or an
+    optimizer holds the group. One that lets go of a tensor while python takes itself apart aborts
+    the process, after all its work is done (pytorch/pytorch pull request 179291)."""
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(OSError), open("/proc/self/task/%s/comm" % thread) as name:  # noqa: UP031
+            if name.read().startswith("pt_gloo"):
+                return True
+    return False
 
 
 def stacks_file(task: Optional[str], rank: str) -> int:  # noqa: UP045
