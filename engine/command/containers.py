@@ -3,6 +3,7 @@
 The words hold what is known only where and when the ranks start, as placeholders:
 
     {folder} {task} {rank_program}   paths on the host, which are the same inside
+    {artifacts}                      the folder of the artifact store; no word, where it is none
     {env}                            a word by itself: becomes `--env=NAME` for each variable of the
                                      job and of the launch, whose value the runtime finds in its own
                                      environment, since every user of the host sees a command line
@@ -159,7 +160,7 @@ def entering(image: str, name: RuntimeName, places: list[str]) -> list[str]:
     (runtime,) = (one for one in RUNTIMES if one.name == name)
     form = form_of(image)
     spelled = runtime.images[form].replace(IMAGE, image.removeprefix("docker://"))
-    shown = ["{folder}", "{task}", "{rank_program}", *places]
+    shown = ["{folder}", "{task}", "{rank_program}", "{artifacts}", *places]
     mounts = [runtime.mount.replace("{path}", place) for place in shown]
     words = [shutil.which(runtime.name) or runtime.name]
     for word in runtime.words:

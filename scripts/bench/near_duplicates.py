@@ -52,7 +52,7 @@ class Run(NamedTuple):
 def main() -> None:
     """Compare the programs, in turns."""
     given = _options()
-    report = Report("Near duplicates among e-mail paragraphs")
+    report = Report("Near duplicates among e-mail paragraphs", gpus=None)
     found = corpora.paragraphs(given.corpus)
     if len(found) < given.documents:
         sys.exit(f"{given.corpus} has {len(found)} paragraphs: give --documents that many, or less")

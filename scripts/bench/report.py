@@ -43,6 +43,9 @@ class Report:
     """All that one script measured."""
 
     title: str
+    gpus: str | None = "8 GPUs of the NVML stand-in"
+    """Of the machine, for its line; None where GPUs play no part."""
+
     series: list[Series] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -56,7 +59,7 @@ class Report:
 
     def show(self, json_path: Path | None = None) -> None:
         """Print the tables; write JSON where a path is given."""
-        print(f"## {self.title}\n\n{_machine()}\n")
+        print(f"## {self.title}\n\n{_machine(self.gpus)}\n")
         _print_table(
             ("program", "what", "min", "median", "max", "n", "budget", ""),
             (_row(series) for series in self.series),
@@ -88,7 +91,7 @@ class Report:
     def _as_json(self) -> dict[str, Any]:
         return {
             "title": self.title,
-            "machine": _machine(),
+            "machine": _machine(self.gpus),
             "series": [asdict(series) for series in self.series],
             "budgets": {s.what: BUDGETS[s.what] for s in self.series if s.what in BUDGETS},
             "notes": self.notes,
@@ -128,14 +131,17 @@ def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         print("| " + " | ".join(row) + " |")
 
 
-def _machine() -> str:
+def _machine(gpus: str | None) -> str:
     cpus = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in cpus if line.startswith("model name")), "")
     day = time.strftime("%Y-%m-%d")
-    return (
-        f"{day}, {os.cpu_count()} × {model}, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, 8 GPUs of the NVML stand-in"
-    )
+    parts = [
+        day,
+        f"{os.cpu_count()} × {model}",
+        f"Linux {platform.release()}",
+        f"Python {platform.python_version()}",
+    ]
+    return ", ".join([*parts, gpus] if gpus else parts)
 
 
 def progress(text: str) -> None:

@@ -37,6 +37,7 @@ _ENVIRONMENT: Final = "{env}"
 """A word of a prefix: stands for an option for each variable that the rank is given."""
 
 _GPUS: Final = "{gpus}"
+_STORE: Final = "{artifacts}"
 """Begins a word of a prefix that is for jobs with GPUs alone."""
 
 
@@ -72,7 +73,7 @@ def rank_commands(
         if order.gpus:
             own["CUDA_VISIBLE_DEVICES"] = _seen_by(rank, order.gpus)
         given = {name for name in own if own[name] != base.get(name)} | set(program.environment)
-        ahead = _ahead(program, folder, working, given | _ALWAYS_GIVEN, gpus=bool(order.gpus))
+        ahead = _ahead(order, folder, working, given | _ALWAYS_GIVEN)
         words = [*ahead, *program.arguments]
         commands.append(RankCommand(rank, words, program.arguments, working, own))
     return commands
@@ -85,25 +86,37 @@ def _filled(word: str, places: Mapping[str, str]) -> str:
 
 
 def _ahead(
-    program: Program, folder: TaskFolder, working: Path, given: Collection[str], *, gpus: bool
+    order: TaskOrder, folder: TaskFolder, working: Path, given: Collection[str]
 ) -> Iterator[str]:
     """The words ahead of the program's own. `given` are the names of the rank's variables."""
+    program = order.request.program
+    store = _local_store(order.artifacts)
     if program.setup:
         yield from ("bash", "-lc", f'{program.setup}\nexec "$@"', "bash")
     places = {
         "{task}": str(folder.path),
         "{folder}": str(working),
         "{rank_program}": str(RANK_PROGRAM),
+        _STORE: store,
     }
     for word in program.prefix:
+        if _STORE in word and not store:
+            continue
         if word == _ENVIRONMENT:
             # By name alone: a value in the words of a command is seen by every user of the host.
             yield from (f"--env={name}" for name in sorted(given))
         elif not word.startswith(_GPUS):
             yield _filled(word, places)
-        elif gpus:
+        elif order.gpus:
             yield _filled(word.removeprefix(_GPUS), places)
     yield from (program.python or sys.executable, "-u", str(RANK_PROGRAM))
+
+
+def _local_store(uri: str) -> str:
+    """The folder an artifact store is, as fsspec reads its URI; empty where it is elsewhere."""
+    if uri.startswith(("/", "file://")):
+        return uri.removeprefix("file://")
+    return ""
 
 
 def _shared_environment(

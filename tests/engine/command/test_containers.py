@@ -88,7 +88,7 @@ def test_every_runtime_is_told_all_paths_and_where_the_launcher_fills_in(
     words = entering(image, row.name, ["/scripts"])
     assert os.path.isabs(words[0])
     mounts = [word for word in words if word.startswith(row.mount.partition("=")[0] + "=")]
-    for path in ("{folder}", "{task}", "{rank_program}", "/scripts"):
+    for path in ("{folder}", "{task}", "{rank_program}", "{artifacts}", "/scripts"):
         assert row.mount.replace("{path}", path) in mounts
     assert any(word.startswith("{gpus}--") for word in words)
     assert not any(word in ("{mounts}", "{image}") for word in words)

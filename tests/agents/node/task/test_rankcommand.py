@@ -110,6 +110,21 @@ def test_a_rank_is_told_the_store_of_its_agent():
     assert "LLMOS_ARTIFACTS" not in rank(order()).environment
 
 
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        ("file:///the/store", ["run", "-v=/the/store:/the/store"]),
+        ("/the/store", ["run", "-v=/the/store:/the/store"]),
+        ("s3://bucket/x", ["run"]),
+        ("", ["run"]),
+    ],
+)
+def test_a_store_of_this_host_is_shown_inside_a_container(store: str, words: list[str]):
+    asked = order(prefix=["run", "-v={artifacts}:{artifacts}"], python="python3")
+    arguments = rank(msgspec.structs.replace(asked, artifacts=store)).arguments
+    assert arguments[: arguments.index("python3")] == words
+
+
 def test_held_gpus_are_named_by_uuid_and_others_hidden():
     held = order(gpus=("GPU-b", "GPU-c"), environment={"CUDA_VISIBLE_DEVICES": "0"})
     seen = rank(held, {}).environment["CUDA_VISIBLE_DEVICES"]
