@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ...protocol.jobs import Program, TaskOrder
+from ...protocol.jobs import TaskOrder
 from .taskfolder import TaskFolder
 
 RANK_PROGRAM: Final = Path(__file__).resolve().parents[3] / "engine" / "rank.py"
