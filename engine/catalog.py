@@ -101,6 +101,13 @@ KINDS: Final = {
             needs=("torch", "transformers", "accelerate", "tokenizers", "safetensors"),
         ),
         Kind(
+            name="prepare",
+            title="raw files made a clean dataset",
+            spec_module=".prepare.spec",
+            program_module=".prepare.program",
+            needs=("fsspec", "ftfy", "numpy", "pyarrow", "xxhash"),
+        ),
+        Kind(
             name="command",
             title="a script of your own under torchrun",
             spec_module=".command.spec",

@@ -38,7 +38,7 @@ def with_train(**values: Any) -> dict[str, Any]:
         ([], "$: expected a table of keys and values"),
         ({}, "$.kind: missing, expected the name of a kind"),
         ({"kind": "trian"}, '$.kind: unknown kind "trian", did you mean "train"?'),
-        ({"kind": 7}, "$.kind: unknown kind 7, expected one of command, train"),
+        ({"kind": 7}, "$.kind: unknown kind 7, expected one of command, prepare, train"),
         ({"kind": "train"}, "$.train: missing, expected a table"),
         ({**TRAIN, "train": 3}, "$.train: expected a table, got 3"),
         ({**TRAIN, "resorces": {}}, '$.resorces: unknown key, did you mean "resources"?'),
