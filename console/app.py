@@ -193,6 +193,14 @@ class ConsoleApp(App[int]):
             self.pop_screen()
         self.push_screen(JobScreen(job))
 
+    def open_artifact(self, name: str, version: str = "") -> None:
+        """Look closer at an artifact, with the cursor on a version or on that of an alias."""
+        from .screens.artifact import ArtifactScreen
+
+        if isinstance(self.screen, ArtifactScreen) and self.screen.artifact == name:
+            self.pop_screen()
+        self.push_screen(ArtifactScreen(name, version))
+
     def copy(self, text: str | None) -> None:
         """To the clipboard of the terminal (OSC 52)."""
         if text:
@@ -256,6 +264,15 @@ class ConsoleApp(App[int]):
         if not any(isinstance(screen, JobsScreen) for screen in self.screen_stack):
             self.push_screen(JobsScreen())
         while not isinstance(self.screen, JobsScreen):
+            self.pop_screen()
+
+    def action_artifacts(self) -> None:
+        """What jobs have made."""
+        from .screens.artifacts import ArtifactsScreen
+
+        if not any(isinstance(screen, ArtifactsScreen) for screen in self.screen_stack):
+            self.push_screen(ArtifactsScreen())
+        while not isinstance(self.screen, ArtifactsScreen):
             self.pop_screen()
 
     def action_fleet(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from textual.widgets import Input
 
 from ...agents.errors import LlmosError, UsageError
+from ...agents.protocol.artifacts import parsed_reference
 from ...engine.nearest import hint
 from .. import themes
 from ..widgets.prompt import Prompt
@@ -30,6 +31,21 @@ def _job(app: "ConsoleApp", words: list[str]) -> None:
         known = ", ".join(list(app.feed.store.jobs)[-5:]) or "none yet"
         raise UsageError(f"job: expected the id of a job; the latest are {known}")
     app.open_job(words[0])
+
+
+def _artifacts(app: "ConsoleApp", words: list[str]) -> None:
+    app.action_artifacts()
+
+
+def _artifact(app: "ConsoleApp", words: list[str]) -> None:
+    if len(words) != 1:
+        raise UsageError("artifact: expected NAME, NAME@VERSION or NAME@ALIAS")
+    try:
+        parsed_reference(words[0])
+    except ValueError as error:
+        raise UsageError(f"artifact: {error}") from error
+    name, _, version = words[0].partition("@")
+    app.open_artifact(name, version)
 
 
 def _node(app: "ConsoleApp", words: list[str]) -> None:
@@ -71,6 +87,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "node": _node,
     "jobs": _jobs,
     "job": _job,
+    "artifacts": _artifacts,
+    "artifact": _artifact,
     "run": _run,
     "theme": _theme,
     "help": _help,

@@ -5,12 +5,24 @@ from typing import Any
 from textual.pilot import Pilot
 
 from llmos.agents.fleet.client import Client
+from llmos.agents.protocol.artifacts import AliasMove, ArtifactVersion, Lineage, digest_of
 from llmos.agents.protocol.events import Event
 from llmos.agents.protocol.frames import Frame
 from llmos.agents.protocol.jobs import Curve, JobRecord, JobRequest, JobSummary, LogPiece, Program
 from llmos.console.app import ConsoleApp
 from llmos.console.messages import FleetUpdated
-from llmos.tests.console.fleets import job
+from llmos.tests.console.fleets import NOW, job
+
+MODEL = ArtifactVersion(
+    name="reviews",
+    version=1,
+    kind="model",
+    digest=digest_of(b"model"),
+    uri="s3://models",
+    created=NOW - 60,
+    job="7",
+    aliases=["champion"],
+)
 
 
 def seen(app: ConsoleApp) -> str:
@@ -47,6 +59,7 @@ class Agent(Client):
         self.summary = summary or job("7")
         self.pieces: list[LogPiece] = []
         self.results: dict[str, object] = {}
+        self.made = [MODEL]
 
     async def stop(self, job: str) -> JobSummary:
         self.asked.append(("stop", job))
@@ -78,6 +91,15 @@ class Agent(Client):
 
     async def events(self, last: int = 100) -> list[Event]:
         return []
+
+    async def artifacts(self, name: str | None = None) -> list[ArtifactVersion]:
+        return [one for one in self.made if name in (None, one.name)]
+
+    async def lineage(self, reference: str) -> Lineage:
+        return Lineage(root=self.made[0].digest, versions=self.made, edges=[])
+
+    async def move_alias(self, name: str, alias: str, move: AliasMove) -> None:
+        self.asked.append(("move", name, alias, move.version))
 
     async def _ask(self, method: str, path: str, form: Any, content: object = None) -> Any:
         """Nobody has merged lines, step times or stacks."""

@@ -8,7 +8,14 @@ from llmos.tests.console.fleets import TRAINER, Fleet, job
 from llmos.tests.console.looking import Agent, notices, seen, settled
 
 FLEET = Fleet(jobs=(job("7"),), processes=(TRAINER,))
-WAYS = {"fleet": [], "node": ["enter"], "jobs": ["2"], "job": ["2", "enter"]}
+WAYS = {
+    "fleet": [],
+    "node": ["enter"],
+    "jobs": ["2"],
+    "job": ["2", "enter"],
+    "artifacts": ["3"],
+    "artifact": ["3", "enter"],
+}
 """Screen → the keys that lead to it."""
 
 OFFERED = [
@@ -21,8 +28,12 @@ OFFERED = [
 
 
 async def opened(pilot, screen: str) -> None:
+    app = pilot.app
+    app.feed.client = app.feed.client or Agent()
     await settled(pilot)
-    await pilot.press(*WAYS[screen])
+    for key in WAYS[screen]:
+        await pilot.press(key)
+        await settled(pilot)
     await settled(pilot)
     assert screen == pilot.app.screen.KIND
 

@@ -41,7 +41,7 @@ async def test_a_name_leads_to_its_screen(app, line, screen):
     ("line", "said"),
     [
         ("jbos", 'unknown command "jbos", did you mean "jobs"?'),
-        ("xyzzy", "expected one of fleet"),
+        ("xyzzy", "expected one of artifact, artifacts, fleet"),
         ("jo 7", 'did you mean "job"?'),
         ("job", "expected the id of a job; the latest are 7"),
         ("job 99", "expected the id of a job; the latest are 7"),
