@@ -27,6 +27,7 @@ from .settings import Settings
 from .view import Clock, View
 from .widgets.glyphs import glyphs
 from .widgets.prompt import Prompt
+from .widgets.scrollbar import choose_scroll_bars
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -90,6 +91,7 @@ class ConsoleApp(App[int]):
         )
         self.view = View(self.feed, self.settings, clock)
         self.set_class(glyphs().name == "ascii", "-ascii")
+        choose_scroll_bars()
         for theme in themes.themes():
             self.register_theme(theme)
         self.theme = self.settings.theme if self.settings.theme in themes.NAMES else themes.DEFAULT

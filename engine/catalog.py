@@ -95,7 +95,7 @@ KINDS: Final = {
     for kind in (
         Kind(
             name="train",
-            title="train a language model on text",
+            title="train a model on text or images",
             spec_module=".train.spec",
             program_module=".train.program",
             needs=("torch", "transformers", "accelerate", "tokenizers", "safetensors"),

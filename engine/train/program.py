@@ -1,133 +1,111 @@
-"""The program of the kind `train`, run once in each rank: text in, a saved and judged model out."""
+"""The program of the kind `train`, run once in each rank: data in, a saved and judged model out."""
 
 import os
 import time
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+import msgspec
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
 
 from ..catalog import Spec
 from ..progress import Progress, own_progress
-from .baselines import bigram_perplexity, unigram_perplexity
-from .corpus import Corpus, batches, load, prepare, save
-from .evaluate import perplexity
-from .generate import sample
 from .loop import run_steps
-from .model import new_model, parameters
 from .processor import new_accelerator
-from .save import check_free, save_model
+from .register import PREDICTIONS, register, write_predictions
+from .save import check_free
 from .spec import Train, TrainSpec, check_batch
-from .tokenizer import end_token
+from .tasks import TASKS
+from .work import Verdict, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def run(spec: Spec) -> None:
-    """Trains, judges and saves. Every rank calls it; rank 0 does what need be done only once.
+    """Trains, judges, saves and registers. Every rank calls it; rank 0 does what need be done only
+    once.
 
     Raises:
-        SpecError: the text cannot be used, or the batch does not go into the ranks.
-        LaunchError: the model cannot be saved.
+        SpecError: the data cannot be used, or the batch does not go into the ranks.
+        LaunchError: the model cannot be saved, or the loss diverges.
+        ArtifactError: the model cannot be kept in the store of artifacts.
     """
     assert isinstance(spec, TrainSpec)  # noqa: S101 - the catalog gives each kind its own
     folder = Path(os.environ.get("LLMOS_TASK") or ".").absolute()
     progress = own_progress()
     try:
-        _run(spec.train, folder, progress)
+        _run(spec, folder, progress)
     finally:
         progress.close()
 
 
-def _run(train: Train, folder: Path, progress: Progress) -> None:
+def _run(spec: TrainSpec, folder: Path, progress: Progress) -> None:
     began = time.monotonic()
     progress.phase("starting")
     check_free(folder / "model")
+    train = spec.train
     accelerator = new_accelerator(train)
     check_batch(train, accelerator.num_processes)
-    corpus = _shared_corpus(train, folder / "data", accelerator, progress)
-    set_seed(train.seed)
-    end = end_token(corpus.tokenizer)
-    model = new_model(train.model, corpus.vocabulary, end, accelerator.device.type)
+    work = _new_work(train, folder / "data", accelerator, progress)
+    train = _with_steps(train, work)
     if accelerator.is_main_process:
-        _introduce(model, corpus, accelerator)
+        _introduce(work, accelerator)
     progress.phase("training")
-    _fit(model, corpus, train, accelerator, progress)
+    # Alike until here, so that the first weights are; from here on each rank drops other units.
+    set_seed(train.seed + accelerator.process_index)
+    run_steps(accelerator.prepare(work.model), work, train, accelerator, progress)
     progress.phase("evaluating")
-    held_out = perplexity(model, corpus.held_out, accelerator)
+    verdict = work.judge()
     if accelerator.is_main_process:
-        _report(held_out, corpus, progress)
-        _save(model, corpus, folder / "model", progress)
-        _show_sample(model, corpus, train)
+        _report(verdict, progress)
+        _save(work, verdict, spec, folder, progress)
+        if farewell := work.farewell():
+            print(f"\n{farewell}")
         print(f"done in {time.monotonic() - began:.0f} s")
     progress.phase("done")
     accelerator.end_training()
 
 
-def _shared_corpus(
-    train: Train, folder: Path, accelerator: Accelerator, progress: Progress
-) -> Corpus:
-    """The corpus that rank 0 prepares while the others wait. They read the same bytes, so that no
-    two ranks can disagree on what a token or the held-out text is."""
-    progress.phase("preparing text")
-    if accelerator.is_main_process:
-        save(prepare(train), folder)
-    accelerator.wait_for_everyone()
-    return load(folder)
+def _new_work(train: Train, folder: Path, accelerator: Accelerator, progress: Progress) -> Work:
+    module = import_module(TASKS[train.task].module, __package__)
+    new_work = cast("Callable[[Train, Path, Accelerator, Progress], Work]", module.new_work)
+    return new_work(train, folder, accelerator, progress)
 
 
-def _fit(
-    model: GPT2LMHeadModel,
-    corpus: Corpus,
-    train: Train,
-    accelerator: Accelerator,
-    progress: Progress,
-) -> None:
-    rank, ranks = accelerator.process_index, accelerator.num_processes
-    # Alike until here, so that the first weights are; from here on each rank drops other units.
-    set_seed(train.seed + rank)
-    own = batches(corpus.training, train.model.context, train.batch, train.seed, rank, ranks)
-    run_steps(accelerator.prepare(model), own, train, accelerator, progress)
+def _with_steps(train: Train, work: Work) -> Train:
+    """How many steps the epochs are, now that the data are known."""
+    if train.epochs is None:
+        return train
+    return msgspec.structs.replace(train, steps=train.epochs * work.steps_per_epoch)
 
 
-def _introduce(model: GPT2LMHeadModel, corpus: Corpus, accelerator: Accelerator) -> None:
+def _introduce(work: Work, accelerator: Accelerator) -> None:
     print(
-        f"{parameters(model):,} parameters, {corpus.vocabulary:,} tokens in the vocabulary\n"
-        f"{len(corpus.training):,} tokens to learn from, {len(corpus.held_out):,} held out\n"
+        f"{work.introduction()}\n"
         f"{accelerator.num_processes} ranks on {accelerator.device.type}, "
-        f"precision {'fp32' if accelerator.mixed_precision == 'no' else 'bf16'}"
+        f"precision {'fp32' if accelerator.mixed_precision == 'no' else 'bf16'}",
+        flush=True,
     )
 
 
-def _report(held_out: float, corpus: Corpus, progress: Progress) -> None:
-    """Says the model's perplexity beside those of counting, on the same tokens."""
-    counted = corpus.training, corpus.held_out, corpus.vocabulary
-    results = {
-        "held_out_perplexity": held_out,
-        "bigram_perplexity": bigram_perplexity(*counted),
-        "unigram_perplexity": unigram_perplexity(*counted),
-    }
-    print(f"\n{'perplexity on held-out text':<34}per token")
-    for name, value in results.items():
+def _report(verdict: Verdict, progress: Progress) -> None:
+    for name, value in verdict.results.items():
         progress.result(name, value)
-        print(f"  {TITLES[name]:<30}{value:>11.1f}")
+    print(f"\n{verdict.text}")
 
 
-TITLES = {
-    "held_out_perplexity": "this model",
-    "bigram_perplexity": "interpolated bigram counts",
-    "unigram_perplexity": "unigram counts",
-}
-"""What the rows of the table are called."""
-
-
-def _save(model: GPT2LMHeadModel, corpus: Corpus, folder: Path, progress: Progress) -> None:
+def _save(work: Work, verdict: Verdict, spec: TrainSpec, folder: Path, progress: Progress) -> None:
     progress.phase("saving")
-    save_model(model, corpus.tokenizer, folder)
-    progress.artifact("model", folder)
-    print(f"\nsaved as {folder}")
-
-
-def _show_sample(model: GPT2LMHeadModel, corpus: Corpus, train: Train) -> None:
-    if train.sample:
-        text = sample(model, corpus.tokenizer, train.prompt, train.sample, train.seed)
-        print(f"\na sample of what it writes:\n\n{text}\n")
+    predictions = folder / PREDICTIONS if verdict.predictions else None
+    if predictions is not None:
+        write_predictions(verdict.predictions, predictions)
+        progress.artifact("predictions", predictions)
+    work.save(folder / "model")
+    progress.artifact("model", folder / "model")
+    print(f"\nsaved as {folder / 'model'}")
+    name = register(folder / "model", predictions, spec, work.parents, verdict.results, progress)
+    if name is not None:
+        print(f"registered as {name}")

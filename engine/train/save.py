@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -24,7 +25,18 @@ def check_free(folder: Path) -> None:
 
 
 def save_model(model: GPT2LMHeadModel, tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes beside `folder`, then renames: `folder` is there only when all of it is on the disk.
+    """A language model with the tokenizer that it was trained with.
+
+    Raises:
+        LaunchError: it cannot be written. What had been is removed.
+    """
+    fast = fast_tokenizer(tokenizer, model.config.n_positions)
+    save_folder(folder, model.save_pretrained, fast.save_pretrained)
+
+
+def save_folder(folder: Path, *parts: Callable[[Path], object]) -> None:
+    """Lets each part write itself beside `folder`, then renames: `folder` is there only when all of
+    it is on the disk.
 
     Raises:
         LaunchError: it cannot be written. What had been is removed.
@@ -32,8 +44,8 @@ def save_model(model: GPT2LMHeadModel, tokenizer: Tokenizer, folder: Path) -> No
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     half_made = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        model.save_pretrained(half_made)
-        _fast(tokenizer, model.config.n_positions).save_pretrained(half_made)
+        for save in parts:
+            save(half_made)
         _flush(half_made)
         half_made.rename(folder)
     except OSError as error:
@@ -42,7 +54,8 @@ def save_model(model: GPT2LMHeadModel, tokenizer: Tokenizer, folder: Path) -> No
         shutil.rmtree(half_made, ignore_errors=True)
 
 
-def _fast(tokenizer: Tokenizer, context: int) -> PreTrainedTokenizerFast:
+def fast_tokenizer(tokenizer: Tokenizer, context: int) -> PreTrainedTokenizerFast:
+    """A tokenizer of ours as transformers knows it."""
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=END,

@@ -72,6 +72,13 @@ async def form(app, line: str = "@train-text", size=SMALL):
         yield pilot
 
 
+async def pick(pilot, name: str) -> None:
+    """Goes to a row of the list that Launch opens with."""
+    rows = pilot.app.screen.query_one(OptionList)
+    rows.highlighted = rows.get_option_index(name)
+    await settled(pilot)
+
+
 def row(app, path: str) -> FormRow:
     rows: dict[str, FormRow] = {
         ".".join(each.field.path): each for each in app.screen.query(FormRow)
@@ -106,13 +113,17 @@ async def checked(pilot) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_has_a_form_of_all_its_fields(app, kind):
-    async with form(app, kind, (120, 60)) as pilot:
+    async with form(app, kind, (120, 200)) as pilot:
         await pilot.press("ctrl+t")
         await settled(pilot)
-        shown = seen(app)
+        shown = ""
         for field in app.screen.draft.fields.values():
-            assert row(app, ".".join(field.path)).display
-            assert field.name in shown
+            found = row(app, ".".join(field.path))
+            assert found.display
+            found.scroll_visible(animate=False)
+            await settled(pilot)
+            assert field.name in seen(app)
+            shown += seen(app)
         for group in app.screen.draft.groups:
             assert ".".join(group.path) in shown
 
@@ -122,6 +133,7 @@ async def test_an_example_is_picked_and_started_with_two_keys(app, folder):
         await settled(pilot)
         await pilot.press("n")
         await settled(pilot)
+        await pick(pilot, "@train-text")
         assert "The same as: llmos run @train-text" in seen(app)
         await pilot.press("enter")
         await settled(pilot)
@@ -136,7 +148,10 @@ async def test_an_example_is_picked_and_started_with_two_keys(app, folder):
 async def test_or_at_once(app, folder):
     async with app.run_test(size=SMALL) as pilot:
         await settled(pilot)
-        await pilot.press("n", "ctrl+s")
+        await pilot.press("n")
+        await settled(pilot)
+        await pick(pilot, "@train-text")
+        await pilot.press("ctrl+s")
         await settled(pilot)
         assert app.feed.client.requests == [request_from_words(["@train-text"], folder)]
 
@@ -246,6 +261,7 @@ async def test_going_back_keeps_what_was_typed(app):
         await pilot.press("escape")
         await settled(pilot)
         assert isinstance(app.screen, LaunchScreen)
+        await pick(pilot, "@train-text")
         await pilot.press("enter")
         await settled(pilot)
         assert line(app) == "llmos run @train-text --set train.steps=12"
@@ -380,10 +396,10 @@ async def test_the_mouse_picks_sets_and_starts(app, folder):
         await pilot.click(OptionList, offset=(3, 0))
         await settled(pilot)
         await pilot.click(row(app, "train.batch").query_one(Input))
-        await pilot.press("end", "backspace", "4")
+        await pilot.press("end", "ctrl+u", "4")
         await pilot.click("#launch")
         await settled(pilot)
-        expected = request_from_words(["@train-text", "--set", "train.batch=4"], folder)
+        expected = request_from_words(["@digits", "--set", "train.batch=4"], folder)
         assert app.feed.client.requests == [expected]
 
 
@@ -411,7 +427,7 @@ async def test_without_the_engine_it_says_what_to_type(app, without_engine):
         await settled(pilot)
         await pilot.press("n")
         await settled(pilot)
-        assert "Not installed yet: torch, transformers" in seen(app)
+        assert "Not installed yet: fsspec, ftfy, torch, transformers" in seen(app)
         assert "pip install 'llmos[engine]'" in seen(app)
         await pilot.press("ctrl+s")
         await settled(pilot)
