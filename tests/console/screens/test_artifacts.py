@@ -29,7 +29,7 @@ DESCRIPTION = "Reviews told apart, great ones and others: MiniLM, all layers tra
 
 
 def version(name: str, number: int, *parents: str, **more: Any) -> ArtifactVersion:
-    usual = {
+    usual: dict[str, Any] = {
         "kind": "model",
         "digest": digest_of(f"{name}{number}".encode()),
         "uri": "s3://models",
