@@ -111,7 +111,7 @@ def test_completion_prints_a_script(llmos: FrontDoor, shell: str, word: str) -> 
     ("typed", "completed"),
     [
         ("llmos run @trai", "llmos run @train-text "),
-        ("llmos run @", "llmos run @train-text "),
+        ("llmos run @t", "llmos run @train-text "),
         ('llmos run "@trai', 'llmos run "@train-text" '),
         ("llmos run @train-text --aft", "llmos run @train-text --after "),
     ],
