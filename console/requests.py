@@ -1,4 +1,4 @@
-"""The job that the words after `llmos run` stand for, for the command line and the screen alike."""
+"""The jobs that the words after `llmos run` stand for, on the command line and on screen."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import msgspec
 from ..agents.errors import UsageError
 from ..agents.protocol.jobs import JobRequest, Resources
 from ..engine.command.spec import command_request
-from ..engine.specs import job_requests
+from ..engine.several import job_requests
 
 NUMBERS: Final = ("--nodes", "--gpus", "--ranks", "--priority")
 OPTIONS: Final = ("--set", "--after", "--step-regex", *NUMBERS)
@@ -24,28 +24,29 @@ Given = Mapping[str, list[str]]
 """What followed each option that was given; for a flag, "true"."""
 
 
-def request_from_words(words: list[str], folder: Path) -> JobRequest:
+def requests_from_words(words: list[str], folder: Path) -> list[JobRequest]:
     """A spec or `@NAME` with `--set a.b=v`, or `[--gpus N] [--ranks N] -- script.py args`; either
-    with `--after JOB`, `--hold` and `--priority N`.
+    with `--after JOB`, `--hold` and `--priority N`. Several only for a spec that lists jobs.
 
     Raises UsageError or SpecError, one line each.
     """
     before, script = _split(words)
     sources, given = _parsed(before)
     if script is None:
-        return _spec_request(sources, given, folder)
+        return _spec_requests(sources, given, folder)
     if sources or "--set" in given:
         raise UsageError("expected a spec or a script after --, got both")
-    return command_request(
+    asked = command_request(
         script,
         resources=msgspec.convert(_numbers(given), Resources),
         folder=folder,
         command=_for_a_script(given),
         above={"after": given.get("--after", []), "hold": "--hold" in given},
     )
+    return [asked]
 
 
-def _spec_request(sources: list[str], given: Given, folder: Path) -> JobRequest:
+def _spec_requests(sources: list[str], given: Given, folder: Path) -> list[JobRequest]:
     if len(sources) != 1:
         raise UsageError("expected one spec, one @NAME, or -- script.py")
     for option, key in FOR_A_SCRIPT.items():
@@ -54,8 +55,7 @@ def _spec_request(sources: list[str], given: Given, folder: Path) -> JobRequest:
     overrides = [*given.get("--set", [])]
     overrides += [f"resources.{name}={number}" for name, number in _numbers(given).items()]
     overrides += ["hold=true"] if "--hold" in given else []
-    (asked,) = job_requests(sources[0], overrides, (), given.get("--after", []), folder)
-    return asked
+    return job_requests(sources[0], overrides, (), given.get("--after", []), folder)
 
 
 def _parsed(words: list[str]) -> tuple[list[str], Given]:

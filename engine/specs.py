@@ -6,12 +6,9 @@ Knows nothing about any kind: the catalog names each kind's struct. Free of torc
 the command line imports it.
 """
 
-import itertools
 import json
-import math
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +16,7 @@ import msgspec
 
 from ..agents.errors import SpecError
 from ..agents.protocol.jobs import JobRequest
+from .artifacts.inputs import references
 from .catalog import Spec, kind_named
 from .nearest import hint
 from .shape import check_table
@@ -35,9 +33,6 @@ MOST_GPUS: Final = 64
 
 MOST_ATTEMPTS: Final = 1000
 """Of one job: a job that needs more does not need another attempt."""
-
-MOST_JOBS: Final = 1000
-"""In one matrix: more is a slip of the pen."""
 
 Table = dict[str, Any]
 
@@ -74,41 +69,13 @@ def job_request(
     Raises:
         SpecError: one line that names the path, the value and what was expected.
     """
-    (asked,) = job_requests(source, overrides, folder=folder)
-    return asked
-
-
-def job_requests(
-    source: str,
-    overrides: Iterable[str] = (),
-    matrix: Sequence[str] = (),
-    after: Sequence[str] = (),
-    folder: Path | None = None,
-) -> list[JobRequest]:
-    """What an agent is asked for a spec, once for every combination of a matrix's values.
-
-    Args:
-        source: as for `job_request`, and so are `overrides` and `folder`.
-        matrix: "a.b=v1,v2" each; the last one's values change fastest. Without any there is one
-            job. Else each name tells its values, and `array` is the name without them.
-        after: jobs to wait for, besides those that the spec names.
-
-    Raises:
-        SpecError: as `job_request`, and for a matrix of more than MOST_JOBS.
-    """
     folder = Path.cwd() if folder is None else folder
     path = locate(source, folder)
     table = read(path)
     for text in overrides:
         override(table, text)
     table.setdefault("name", path.stem)
-    _wait_for(table, after)
-    if not matrix:
-        return [request(validate(table), folder)]
-    return [
-        msgspec.structs.replace(request(validate(one), folder), array=str(table["name"]))
-        for one in _combinations(table, matrix)
-    ]
+    return request(validate(table), folder)
 
 
 def request(spec: Spec, folder: Path) -> JobRequest:
@@ -117,14 +84,17 @@ def request(spec: Spec, folder: Path) -> JobRequest:
     Raises:
         SpecError: something that the spec names is not there or cannot be used.
     """
-    module = kind_named(spec.kind).spec()
+    kind = kind_named(spec.kind)
+    module = kind.spec()
     spec = module.resolve(spec, folder)
+    table = msgspec.to_builtins(spec)
     return JobRequest(
         kind=spec.kind,
         name=spec.name or spec.kind,
         program=module.program(spec),
         resources=spec.resources,
-        spec=msgspec.to_builtins(spec),
+        spec=table,
+        inputs=dict.fromkeys(references(table)) if kind.program_module else {},
         after=list(spec.after),
         hold=spec.hold,
         retry=spec.retry,
@@ -233,65 +203,6 @@ def _check_retry(spec: Spec) -> None:
 def _check_range(path: str, value: int | None, least: int, most: int) -> None:
     if value is not None and not least <= value <= most:
         raise SpecError(f"{path}: expected {least} to {most}, got {value}")
-
-
-def _wait_for(table: Table, jobs: Sequence[str]) -> None:
-    known = table.get("after", [])
-    if jobs and isinstance(known, list):
-        table["after"] = [*known, *jobs]
-
-
-def _combinations(table: Table, matrix: Sequence[str]) -> list[Table]:
-    """A table for each combination, its name followed by its values, as "name[lr=1e-3,seed=1]"."""
-    axes = dict(map(_axis, matrix))
-    if len(axes) < len(matrix):
-        raise SpecError("--matrix: each key can be given once")
-    number = math.prod(map(len, axes.values()))
-    if number > MOST_JOBS:
-        raise SpecError(f"--matrix: expected at most {MOST_JOBS} jobs, got {number}")
-    labels = _labels(list(axes))
-    tables = []
-    for values in itertools.product(*axes.values()):
-        one = deepcopy(table)
-        for key, value in zip(axes, values, strict=True):
-            override(one, f"{key}={value}", "--matrix")
-        told = (f"{label}={value}" for label, value in zip(labels, values, strict=True))
-        if isinstance(one["name"], str):
-            one["name"] += f"[{','.join(told)}]"
-        tables.append(one)
-    return tables
-
-
-def _axis(text: str) -> tuple[str, list[str]]:
-    """The key and the values in "a.b=v1,v2"."""
-    key, equals, values = text.partition("=")
-    parted = _parted(values)
-    if not equals or not key.strip() or not all(parted):
-        raise SpecError(f"--matrix {text}: expected KEY.KEY=VALUE,VALUE…")
-    return key.strip(), parted
-
-
-def _parted(values: str) -> list[str]:
-    """The values between commas, save those commas that stand in quotes or brackets."""
-    parted, depth, quote = [""], 0, ""
-    for letter in values:
-        if letter == "," and not depth and not quote:
-            parted.append("")
-            continue
-        parted[-1] += letter
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        else:
-            depth += (letter in "[{") - (letter in "]}")
-    return [value.strip() for value in parted]
-
-
-def _labels(keys: list[str]) -> list[str]:
-    """The last word of each key, or the whole keys where two end alike."""
-    short = [key.rpartition(".")[2] for key in keys]
-    return short if len(set(short)) == len(short) else keys
 
 
 def _text(path: Path) -> str:

@@ -53,7 +53,7 @@ async def _take(folder: Path) -> None:
     from llmos.agents import locations, start
     from llmos.agents.fleet.address import unix
     from llmos.console.app import ConsoleApp
-    from llmos.console.requests import request_from_words
+    from llmos.console.requests import requests_from_words
 
     own = locations.find()
     agent = start.spawn(own, idle=5)
@@ -62,7 +62,8 @@ async def _take(folder: Path) -> None:
     try:
         async with app.run_test(size=SIZE) as pilot:
             await pilot.pause(3)
-            job = await app.client.submit(request_from_words(["@train-text"], Path.cwd()))
+            (asked,) = requests_from_words(["@train-text"], Path.cwd())
+            job = await app.client.submit(asked)
             await pilot.pause(FILL_SECONDS)
             _save(app, folder / "fleet.svg", "llmos")
             app.open_job(job.id)

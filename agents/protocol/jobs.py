@@ -85,6 +85,14 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """Finds figures in what rank 0 prints: each named group is a figure, `step` its place."""
 
 
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact that a job reads: the one version that its reference was pinned to."""
+
+    digest: str
+    uri: str
+    """The store that holds the bytes, as fsspec names it."""
+
+
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A job as a client asks for it: the spec, validated, and what it comes to."""
 
@@ -105,8 +113,13 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it waits until it is released."""
 
     retry: Retry = Retry()
+    inputs: dict[str, Input | None] = {}
+    """Artifacts that the program reads, by reference, as "reviews@champion". The agent pins them:
+    as soon as it takes the job, or, where the job waits for others, when its turn comes."""
+
     array: str | None = None
-    """The name that jobs submitted together as one matrix of settings have in common."""
+    """The name that jobs submitted together have in common: of a matrix of settings, or of a spec
+    of several jobs."""
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -318,6 +331,9 @@ class TaskOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     artifacts: str = ""
     """The store for what the ranks make and register, as fsspec names it."""
+
+    inputs: dict[str, Input] = {}
+    """The artifacts that the ranks read, by reference: LLMOS_INPUTS."""
 
 
 class RankState(msgspec.Struct, kw_only=True):

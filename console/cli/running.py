@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ...agents.errors import RequestRefused
 from ...agents.protocol.jobs import JobRequest, JobState, JobSummary
+from ..submitting import submit_all
 from . import joblist
 from .following import Following
 from .interrupts import Interrupts, Wish
@@ -26,23 +28,43 @@ says it, so that nobody takes it for success."""
 FIRST_RANK: Final = 0
 
 
-async def follow_new(client: "Client", *, request: JobRequest, own: "Locations | None") -> int:
-    """Submit, follow, and tell what came of it; the exit status."""
+async def follow_new(
+    client: "Client", *, requests: Sequence[JobRequest], own: "Locations | None"
+) -> int:
+    """Submit, follow one after the other, and tell what came of each; the exit status.
+
+    That is the first one's that did not succeed: those that wait for it are given up.
+    """
     terminal = Terminal()
     try:
         with Interrupts(terminal) as interrupts:
-            job = await client.submit(request)
-            terminal.note(f"job {job.id}: {printable(job.name)}")
-            logs = LogLines(client, job.id, terminal, FIRST_RANK, marked=False)
-            following = Following(client, job.id, logs, terminal, Telling(terminal))
-            end = asyncio.create_task(following.until_end(own))
-            left = await _until_end_or_left(client, job.id, end, interrupts, terminal)
-            if left is not None:
-                return left
-            terminal.close()
-            return await _tell_outcome(client, end.result())
+            jobs = [job async for job in submit_all(client, requests)]
+            for job in jobs:
+                terminal.note(f"job {job.id}: {printable(job.name)}")
+            for job in jobs:
+                code = await _follow(client, job.id, own, interrupts, terminal)
+                if code:
+                    return code
+            return 0
     finally:
         terminal.close()
+
+
+async def _follow(
+    client: "Client",
+    job: str,
+    own: "Locations | None",
+    interrupts: Interrupts,
+    terminal: Terminal,
+) -> int:
+    logs = LogLines(client, job, terminal, FIRST_RANK, marked=False)
+    following = Following(client, job, logs, terminal, Telling(terminal))
+    end = asyncio.create_task(following.until_end(own))
+    left = await _until_end_or_left(client, job, end, interrupts, terminal)
+    if left is not None:
+        return left
+    terminal.close()
+    return await _tell_outcome(client, end.result())
 
 
 class Telling:

@@ -138,7 +138,7 @@ def takes_job(*, matrix_help: str | None) -> Callable[[Decorated], Decorated]:
 
 
 def job_requests(invocation: Invocation, asked: Asked, command: str) -> "list[JobRequest]":
-    """What an agent is asked for. Several only for a matrix.
+    """What an agent is asked for. Several for a matrix, or a list of jobs.
 
     Raises UsageError, SpecError, or LaunchError without the engine.
     """
@@ -158,7 +158,7 @@ def job_requests(invocation: Invocation, asked: Asked, command: str) -> "list[Jo
 def _spec_requests(
     invocation: Invocation, asked: Asked, spec: str, command: str
 ) -> "list[JobRequest]":
-    from ...engine.specs import job_requests as requests
+    from ...engine.several import job_requests as requests
 
     if Path(spec).suffix in SCRIPTS:
         raise UsageError(f"{spec}: a script follows two dashes: llmos {command} -- {spec}")
@@ -169,7 +169,8 @@ def _spec_requests(
     if invocation.connect is None:
         from .engine import require_engine
 
-        require_engine(wanted[0].kind)
+        for kind in {one.kind for one in wanted}:
+            require_engine(kind)
     return wanted
 
 

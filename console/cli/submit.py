@@ -21,23 +21,24 @@ def command(invocation: Invocation, asked: Asked, as_json: bool) -> None:
     """Submit the job that SPEC describes, a .toml or .json file or @NAME; print its id.
 
     After two dashes: a script of your own. With --matrix one id a line, the last key's values
-    changing fastest.
+    changing fastest; of a list of jobs, one id a line in their order.
 
-    The JSON is {"schema", "job"}: its summary; with --matrix {"schema", "jobs"}.
+    The JSON is {"schema", "job"}: its summary; of several {"schema", "jobs"}.
     """
     invocation.may_change("submit")
     requests = job_requests(invocation, asked, "submit")
+    from ..submitting import submit_all
     from .asking import ask
     from .printing import print_json
 
     async def submitted(client: "Client") -> "list[JobSummary]":
         jobs = []
-        for request in requests:
-            jobs.append(await client.submit(request))
+        async for job in submit_all(client, requests):
+            jobs.append(job)
             if not as_json:
-                print(jobs[-1].id, flush=True)
+                print(job.id, flush=True)
         return jobs
 
     jobs = ask(invocation, submitted)
     if as_json:
-        print_json({"jobs": jobs} if asked.matrix else {"job": jobs[0]})
+        print_json({"jobs": jobs} if asked.matrix or len(jobs) > 1 else {"job": jobs[0]})

@@ -30,7 +30,7 @@ def draft_of(words: list[str], folder: Path) -> Draft:
     settings, rest = _parted(words)
     if not rest:
         raise UsageError("expected a script, a spec, @NAME or a kind")
-    if _is_spec(rest[0]) and "--" not in words:
+    if is_spec(rest[0]) and "--" not in words:
         draft = _spec(rest[0], folder)
     else:
         draft = Draft.of_table({"kind": "command", "command": _program(rest)})
@@ -44,10 +44,11 @@ def draft_of(words: list[str], folder: Path) -> Draft:
 def script_words(line: str) -> str:
     """A line as it follows `llmos run`: with two dashes ahead of a script."""
     first = line.split(maxsplit=1)[:1]
-    return line if not first or first[0].startswith("-") or _is_spec(first[0]) else f"-- {line}"
+    return line if not first or first[0].startswith("-") or is_spec(first[0]) else f"-- {line}"
 
 
-def _is_spec(word: str) -> bool:
+def is_spec(word: str) -> bool:
+    """Whether a word names a spec: a file, an example or a kind."""
     return word.startswith("@") or word.endswith(SPECS) or word in KINDS
 
 
@@ -81,7 +82,7 @@ def _parted(words: list[str]) -> tuple[list[str], list[str]]:
             break
         if not word.startswith("--"):
             rest.append(word)
-            if _is_spec(word):
+            if is_spec(word):
                 continue
             rest += waiting
             break
@@ -90,7 +91,7 @@ def _parted(words: list[str]) -> tuple[list[str], list[str]]:
             after.append(value)
         else:
             settings.append(value if word == "--set" else f"{KEYS[word]}={value}")
-    if len(rest) > 1 and _is_spec(rest[0]) and "--" not in words:
+    if len(rest) > 1 and is_spec(rest[0]) and "--" not in words:
         raise UsageError(f"expected one spec, got also {rest[1]}")
     return settings + ([f"after={toml(after)}"] if after else []), rest
 

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,18 @@ from textual.widgets.option_list import Option
 from ...agents.errors import LlmosError
 from ...agents.protocol.jobs import JobRequest, JobSummary
 from ...engine.catalog import KINDS, kind_named
+from ...engine.several import is_list
+from ...engine.specs import locate, read
 from ..forms.draft import Draft
-from ..forms.opening import draft_of, script_words
+from ..forms.opening import draft_of, is_spec, script_words
+from ..submitting import submit_all
 from ..widgets.formline import FileLine
 from ..widgets.formrow import told
 from .confirm import ConfirmScreen
 from .launchform import LaunchFormScreen
 
 if TYPE_CHECKING:
+    from ...agents.fleet.client import Client
     from ..app import ConsoleApp
 
 
@@ -118,10 +122,44 @@ class LaunchScreen(ModalScreen[None]):
 
     def action_start(self) -> None:
         """Start what is picked or typed, as it is."""
-        draft = self._draft(self._line())
+        line, app = self._line(), cast("ConsoleApp", self.app)
+        if self._lists_jobs(line):
+            hand_in(app, partial(requests_of, _words(line)), self)
+            return
+        draft = self._draft(line)
         if draft is not None:
-            app = cast("ConsoleApp", self.app)
-            hand_in(app, partial(draft.request, self._folder), self)
+            hand_in(app, lambda: [draft.request(self._folder)], self)
+
+    def _lists_jobs(self, line: str) -> bool:
+        """Whether a line names a spec of several jobs, for which there is no one form."""
+        try:
+            first = next((word for word in _words(line) if is_spec(word)), "")
+            return first not in KINDS and is_list(read(locate(first, self._folder)))
+        except (LlmosError, ValueError):
+            return False
+
+    def _ask_for_all(self, line: str) -> None:
+        """Show which jobs a spec lists; start them if that is meant."""
+        app = cast("ConsoleApp", self.app)
+        try:
+            requests = requests_of(_words(line))
+        except LlmosError as error:
+            app.notify(str(error), severity="error", timeout=12)
+            return
+        width = max(len(each.name) for each in requests)
+        text = "\n".join(
+            f"{each.name:<{width}}  {each.kind}"
+            + (f", after {', '.join(each.after)}" if each.after else "")
+            for each in requests
+        )
+
+        def answered(answer: str | None) -> None:
+            if answer:
+                hand_in(app, lambda: requests, self)
+
+        question = f"Start {len(requests)} jobs, one after the other?"
+        same = f"{text}\n\nllmos run {line.strip()}"
+        app.push_screen(ConfirmScreen(question, same, [("y", "Start")]), answered)
 
     def _line(self) -> str:
         """What is picked or typed."""
@@ -134,6 +172,9 @@ class LaunchScreen(ModalScreen[None]):
         )
 
     def _open(self, line: str) -> None:
+        if self._lists_jobs(line):
+            self._ask_for_all(line)
+            return
         draft = self._draft(line)
         if draft is not None:
             self.app.push_screen(LaunchFormScreen(draft, over=self))
@@ -190,13 +231,15 @@ def open_clone(app: "ConsoleApp", request: JobRequest) -> None:
 
 def submit_words(app: "ConsoleApp", words: list[str]) -> None:
     """Submit what `llmos run WORDS` would, and open the job; what is off is told."""
-    hand_in(app, partial(request_of, words))
+    hand_in(app, partial(requests_of, words))
 
 
 def hand_in(
-    app: "ConsoleApp", asked: Callable[[], JobRequest], over: ModalScreen[None] | None = None
+    app: "ConsoleApp",
+    asked: Callable[[], Sequence[JobRequest]],
+    over: ModalScreen[None] | None = None,
 ) -> None:
-    """Submit what is asked for, and open the job; what is off is told.
+    """Submit what is asked for, and open the job, or of several the list; what is off is told.
 
     The screen `over` and those above it stay until the agent has taken the job: a refusal costs
     nothing that was typed.
@@ -206,19 +249,20 @@ def hand_in(
     ):
         return
     try:
-        request = asked()
+        requests = asked()
     except LlmosError as error:
         app.notify(str(error), severity="error", timeout=12)
         return
 
     def submit() -> None:
-        app.run_worker(_submit(app, request, over), group=SUBMIT, description="hands in a job")
+        app.run_worker(_submit(app, requests, over), group=SUBMIT, description="hands in jobs")
 
-    missing = kind_named(request.kind).missing() if app.local else []
-    if missing:
-        _install_first(app, request.kind, missing, submit)
-    else:
-        submit()
+    for kind in {request.kind for request in requests} if app.local else ():
+        missing = kind_named(kind).missing()
+        if missing:
+            _install_first(app, kind, missing, submit)
+            return
+    submit()
 
 
 def can_install() -> bool:
@@ -255,20 +299,30 @@ def _install_first(
     )
 
 
-def request_of(words: list[str]) -> JobRequest:
-    """The job that `llmos run WORDS` asks for. Raises LlmosError."""
-    from ..requests import request_from_words
+def requests_of(words: list[str]) -> list[JobRequest]:
+    """The jobs that `llmos run WORDS` asks for. Raises LlmosError."""
+    from ..requests import requests_from_words
 
-    return request_from_words(words, Path.cwd())
+    return requests_from_words(words, Path.cwd())
 
 
-async def _submit(app: "ConsoleApp", request: JobRequest, over: ModalScreen[None] | None) -> None:
+async def _submit(
+    app: "ConsoleApp", requests: Sequence[JobRequest], over: ModalScreen[None] | None
+) -> None:
     client = await app.attempt(app.connected())
     if client is None:
         return
-    job = await app.attempt(client.submit(request))
-    if isinstance(job, JobSummary):
-        while over in app.screen_stack:
-            app.pop_screen()
-        app.feed.store.jobs[job.id] = job
-        app.open_job(job.id)
+    jobs = await app.attempt(_all_taken(client, requests))
+    if jobs is None:
+        return
+    while over in app.screen_stack:
+        app.pop_screen()
+    app.feed.store.jobs |= {job.id: job for job in jobs}
+    if len(jobs) == 1:
+        app.open_job(jobs[0].id)
+    else:
+        app.action_jobs()
+
+
+async def _all_taken(client: "Client", requests: Sequence[JobRequest]) -> list[JobSummary]:
+    return [job async for job in submit_all(client, requests)]

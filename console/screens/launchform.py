@@ -178,7 +178,9 @@ class LaunchFormScreen(ModalScreen[None]):
             self.app.bell()
             self.query_one(Form).lead_to(next(iter(faults), ""))
         else:
-            hand_in(self.console_app, lambda: self.draft.request(self._folder), self._over or self)
+            hand_in(
+                self.console_app, lambda: [self.draft.request(self._folder)], self._over or self
+            )
 
     async def action_editor(self) -> None:
         """The spec in the person's editor, and back."""

@@ -3,11 +3,11 @@
 import pytest
 
 from llmos.agents.errors import SpecError, UsageError
-from llmos.console.requests import request_from_words
+from llmos.console.requests import requests_from_words
 
 
 def test_an_example_with_values_set(tmp_path):
-    request = request_from_words(
+    (request,) = requests_from_words(
         ["@train-text", "--set", "train.steps=7", "--ranks", "1"], tmp_path
     )
     assert request.kind == "train"
@@ -17,7 +17,7 @@ def test_an_example_with_values_set(tmp_path):
 
 def test_a_script_keeps_its_own_words(tmp_path):
     (tmp_path / "fit.py").write_text("")
-    request = request_from_words(["--ranks", "2", "--", "fit.py", "--set", "a"], tmp_path)
+    (request,) = requests_from_words(["--ranks", "2", "--", "fit.py", "--set", "a"], tmp_path)
     assert request.kind == "command"
     assert request.program.arguments == [str(tmp_path / "fit.py"), "--set", "a"]
     assert request.resources.ranks == 2
@@ -36,7 +36,7 @@ def test_a_script_keeps_its_own_words(tmp_path):
 )
 def test_words_that_are_off_are_told_in_one_line(words, said, tmp_path):
     with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
-        request_from_words(words, tmp_path)
+        requests_from_words(words, tmp_path)
     assert said in str(caught.value)
 
 
@@ -53,5 +53,5 @@ def test_words_that_are_off_are_told_in_one_line(words, said, tmp_path):
 )
 def test_a_spec_that_is_off_names_what_was_expected(words, said, tmp_path):
     with pytest.raises(SpecError, match=r"^[^\n]*$") as caught:
-        request_from_words(words, tmp_path)
+        requests_from_words(words, tmp_path)
     assert said in str(caught.value)

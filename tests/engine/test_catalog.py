@@ -32,8 +32,9 @@ def test_importing_the_catalog_imports_no_kind() -> None:
 
 def test_every_example_is_checked_without_torch() -> None:
     loaded = loaded_after(
-        "from llmos.engine.specs import examples, job_request\n"
-        "for example in examples(): job_request('@' + example.name)"
+        "from llmos.engine.several import job_requests\n"
+        "from llmos.engine.specs import examples\n"
+        "for example in examples(): job_requests('@' + example.name)"
     )
     assert "llmos.engine.train.spec" in loaded
     assert not loaded & set(HEAVY.split())

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from llmos.agents.errors import SpecError
 from llmos.agents.protocol.jobs import JobRequest, Retry
+from llmos.engine.several import job_requests
 from llmos.engine.specs import (
     examples,
     job_request,
-    job_requests,
     override,
     read,
     request,

@@ -10,16 +10,27 @@ from typing import Final
 
 import msgspec
 
-from ...errors import LaunchError, StateFolderError
+from ...errors import LaunchError, RequestRefused, StateFolderError
 from ...protocol.events import Event
-from ...protocol.jobs import ENDED, Failure, JobState, JobSummary, LogPiece, Metric, TaskOrder
+from ...protocol.jobs import (
+    ENDED,
+    Failure,
+    Input,
+    JobState,
+    JobSummary,
+    LogPiece,
+    Metric,
+    TaskOrder,
+)
 from ...protocol.jobs import TaskState as State
+from ...records.artifacts import ArtifactRecords
 from ...records.jobs import JobRecords
 from ..task import failures
 from ..task.leases import Leases
 from ..task.taskfolder import TaskFolder
 from ..task.words import RUNNING
 from .adoption import attempts_of, found_jobs, kept_request, newest_order, task_folder
+from .inputs import pinned
 from .ledger import Ledger
 from .livejob import LiveJob, pause_before_next
 from .occupancy import GpuUse
@@ -47,6 +58,7 @@ class Course:
         self,
         records: JobRecords,
         ledger: Ledger,
+        artifacts: ArtifactRecords,
         run_folder: Path,
         node: str,
         store: str,
@@ -68,6 +80,7 @@ class Course:
         self.leases = Leases()
         self._records = records
         self._ledger = ledger
+        self._artifacts = artifacts
         self._run_folder = run_folder
         self._node = node
         self._store = store
@@ -186,6 +199,11 @@ class Course:
         rows = list(decision.start)
         uuids = [gpu.uuid or "" for row in rows for gpu in gpus if gpu.row == row]
         summary = job.summary
+        try:
+            inputs = self._inputs(job)
+        except RequestRefused as error:
+            self._end(job, "failed", str(error), time.time())
+            return
         order = TaskOrder(
             job=summary.id,
             attempt=summary.attempt + 1,
@@ -196,6 +214,7 @@ class Course:
             gpus=uuids,
             grace=self._grace,
             artifacts=self._store,
+            inputs=inputs,
         )
         folder = task_folder(self._run_folder, order.job, order.attempt)
         try:
@@ -236,6 +255,11 @@ class Course:
         task = asyncio.get_running_loop().create_task(start())
         self._beginnings.add(task)
         task.add_done_callback(self._beginnings.discard)
+
+    def _inputs(self, job: LiveJob) -> dict[str, Input]:
+        """What the job reads: the same in all its attempts. Raises RequestRefused."""
+        before = newest_order(self._run_folder, job.summary.id) if job.request.inputs else None
+        return before.inputs if before else pinned(self._artifacts, job.request)
 
     # Running
 

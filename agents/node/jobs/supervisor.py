@@ -43,6 +43,7 @@ from .adoption import (
     task_folder,
 )
 from .course import Course, Published
+from .inputs import pinned, with_inputs
 from .ledger import Ledger, as_now
 from .livejob import LiveJob
 from .occupancy import GpuUse
@@ -90,6 +91,7 @@ class Supervisor:
         if gpus_known:
             self.gpus_known.set()
         self._records = records
+        self._artifacts = artifacts
         self._run_folder = state_folder / "run"
         self._node = node_id
         self._gpus = gpus
@@ -97,6 +99,7 @@ class Supervisor:
         self.course = Course(
             records,
             self._ledger,
+            artifacts,
             self._run_folder,
             node_id,
             store,
@@ -229,6 +232,8 @@ class Supervisor:
         ranks, gpus = settled(request, gpus_present)
         for dependency in request.after:
             self._records.get(dependency.partition(":")[0])
+        if not request.after:
+            request = with_inputs(request, pinned(self._artifacts, request))
         summary = JobSummary(
             id="",
             name=request.name,
@@ -309,6 +314,8 @@ class Supervisor:
                 status=409,
             )
         again = msgspec.structs.replace(request, source=job, after=[], hold=False)
+        if order is not None and order.inputs:
+            again = with_inputs(again, order.inputs)
         return await self.submit(again, record.summary.user)
 
     def _set_held(self, job: str, *, held: bool) -> JobSummary:

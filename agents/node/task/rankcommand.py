@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
+
 from ...protocol.jobs import TaskOrder
 from .taskfolder import TaskFolder
 
@@ -150,6 +152,7 @@ def _shared_environment(
         "LLMOS_TASK": str(folder.path),
         "LLMOS_SPEC": str(folder.spec),
         **({"LLMOS_ARTIFACTS": order.artifacts} if order.artifacts else {}),
+        **({"LLMOS_INPUTS": msgspec.json.encode(order.inputs).decode()} if order.inputs else {}),
     }
 
 

@@ -14,7 +14,7 @@ from llmos.console.cli.specarguments import Asked, JobCommand, job_requests, tak
 from llmos.console.forms.commandline import command_line, words_of
 from llmos.console.forms.draft import Draft
 from llmos.console.forms.opening import draft_of
-from llmos.console.requests import request_from_words
+from llmos.console.requests import requests_from_words
 from llmos.engine.catalog import KINDS
 
 STEPS, RATE, RANKS = ("train", "steps"), ("train", "learning_rate"), ("resources", "ranks")
@@ -40,7 +40,7 @@ def run_again(line: str, folder):
     words = shlex.split(line)
     assert words[:2] == ["llmos", "run"]
     typed = asked_by_click(words[2:])
-    assert typed == request_from_words(words[2:], folder)
+    assert [typed] == requests_from_words(words[2:], folder)
     return typed
 
 
@@ -94,7 +94,7 @@ def test_what_can_be_said_in_words_needs_no_file(folder, number):
         draft.set(path, text)
     again = words_of(draft)
     assert again is not None
-    assert request_from_words(again, folder) == draft.request(folder)
+    assert requests_from_words(again, folder) == [draft.request(folder)]
 
 
 def test_a_number_is_repeated_as_it_was_typed(folder):

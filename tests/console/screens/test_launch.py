@@ -10,7 +10,7 @@ from textual.widgets import Button, Input, OptionList
 
 from llmos.agents.errors import RequestRefused
 from llmos.console import themes
-from llmos.console.requests import request_from_words
+from llmos.console.requests import requests_from_words
 from llmos.console.screens.confirm import ConfirmScreen
 from llmos.console.screens.launch import LaunchScreen, open_clone
 from llmos.console.screens.launchform import LaunchFormScreen
@@ -140,7 +140,7 @@ async def test_an_example_is_picked_and_started_with_two_keys(app, folder):
         assert "$ llmos run @train-text" in seen(app)
         await pilot.press("enter")
         await settled(pilot)
-        assert app.feed.client.requests == [request_from_words(["@train-text"], folder)]
+        assert app.feed.client.requests == requests_from_words(["@train-text"], folder)
         assert app.opened == ["7"]
         assert len(app.screen_stack) == 1
 
@@ -153,7 +153,7 @@ async def test_or_at_once(app, folder):
         await pick(pilot, "@train-text")
         await pilot.press("ctrl+s")
         await settled(pilot)
-        assert app.feed.client.requests == [request_from_words(["@train-text"], folder)]
+        assert app.feed.client.requests == requests_from_words(["@train-text"], folder)
 
 
 async def test_what_is_typed_is_submitted_and_told_as_a_command_line(app, folder):
@@ -165,7 +165,7 @@ async def test_what_is_typed_is_submitted_and_told_as_a_command_line(app, folder
         words = shlex.split(line(app))[2:]
         await pilot.press("ctrl+s")
         await settled(pilot)
-        assert app.feed.client.requests == [request_from_words(words, folder)]
+        assert app.feed.client.requests == requests_from_words(words, folder)
 
 
 async def test_a_typo_is_told_at_its_field_and_not_submitted(app):
@@ -308,7 +308,7 @@ async def test_the_spec_goes_through_the_editor_and_back(app, editor, folder, ke
         await pilot.press("ctrl+o", "ctrl+s")
         await settled(pilot)
         (request,) = app.feed.client.requests
-        assert request == request_from_words(["seen.toml"], folder)
+        assert [request] == requests_from_words(["seen.toml"], folder)
         assert (request.spec["train"]["steps"], request.spec["train"]["prompt"]) == (7, "Hi")
 
 
@@ -399,12 +399,12 @@ async def test_the_mouse_picks_sets_and_starts(app, folder):
         await pilot.press("end", "ctrl+u", "4")
         await pilot.click("#launch")
         await settled(pilot)
-        expected = request_from_words(["@digits", "--set", "train.batch=4"], folder)
+        (expected,) = requests_from_words(["@digits", "--set", "train.batch=4"], folder)
         assert app.feed.client.requests == [expected]
 
 
 async def test_a_clone_is_a_form_like_its_job(app, folder):
-    request = request_from_words(["@train-text", "--set", "train.steps=7"], folder)
+    (request,) = requests_from_words(["@train-text", "--set", "train.steps=7"], folder)
     request = msgspec.structs.replace(request, source="7")
     async with app.run_test(size=SMALL) as pilot:
         await settled(pilot)
