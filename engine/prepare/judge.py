@@ -25,6 +25,9 @@ KEPT, EXACT, NEAR, BALANCED, WEIGHED = range(5)
 STEP_OF: Final = {EXACT: "exact", NEAR: "near", BALANCED: "balance", WEIGHED: "weight"}
 """Which step dropped a row, by what is noted for it."""
 
+ANY: Final = "any"
+"""The part of a source whose rows are divided."""
+
 
 class Judged(msgspec.Struct):
     """What becomes of every row, in the order of the shards."""
@@ -82,7 +85,8 @@ def judge(shards: Sequence[tuple[int, Path]], asked: Prepare) -> Judged:
     label, source = table.label, table.source
     _check_labels(asked, table, label[stays])
     began = time.perf_counter()
-    part = _parts(table, label, stays, asked)
+    free = stays & _undecided(table, asked)
+    part = np.where(free, _parts(table, label, free, asked), _fixed(table, asked))
     steps.append(_split_account(part[stays], time.perf_counter() - began))
     times = np.where(stays, 1, 0)
     for make in (_balance, _weigh):
@@ -188,6 +192,17 @@ def _parts(
     part = np.full(len(table), TRAIN, np.uint8)
     part[own] = stratified([table.ids[at] for at in own.tolist()], label[own], split)
     return part
+
+
+def _undecided(table: RowTable, asked: Prepare) -> NDArray[np.bool_]:
+    """The rows of sources that name no part: bool [rows]."""
+    return np.array([source.part == ANY for source in asked.sources])[table.source]
+
+
+def _fixed(table: RowTable, asked: Prepare) -> NDArray[np.uint8]:
+    """The part that each row's source names, TRAIN without: uint8 [rows]."""
+    parts = [TRAIN if source.part == ANY else PARTS.index(source.part) for source in asked.sources]
+    return np.array(parts, np.uint8)[table.source]
 
 
 def _split_account(part: NDArray[np.uint8], seconds: float) -> StepAccount:

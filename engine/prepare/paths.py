@@ -152,6 +152,7 @@ def _format(path: Path, source: Source, where: str) -> str:
 
 
 def _check_module(name: str, where: str) -> None:
-    top = name.partition(".")[0]
-    if not all(part.isidentifier() for part in name.split(".")) or find_spec(top) is None:
+    module, colon, function = name.partition(":")
+    words = [*module.split("."), *([function] if colon else [])]
+    if not all(word.isidentifier() for word in words) or find_spec(words[0]) is None:
         raise SpecError(f"{where}: no module named {name!r}")

@@ -41,8 +41,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     path: str | list[str]
     """Files, folders and globs, relative ones from the submitter's working directory; a relative
-    path after "stdlib:" starts from Python's own library, and "module:NAME" is a Python module
-    with a table of texts under its own last name, as "module:pydoc_data.topics"."""
+    path after "stdlib:" starts from Python's own library. "module:NAME" is a Python module with a
+    table of texts under its own last name, as "module:pydoc_data.topics", and "module:NAME:FUNCTION"
+    a function of it, without arguments, that gives rows as dicts."""
 
     format: Format = "auto"
     """What the files are. "auto" goes by their suffixes, and takes of a folder what it knows; with
@@ -58,6 +59,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     columns: dict[str, str] = {}
     """Which column of the files is which of the dataset, as {text = "Review", label = "Class"}.
     What is not named here is left out, but `text`."""
+
+    part: Literal["any", "train", "valid", "test"] = "any"
+    """Where all of its rows go, as those of a published test part; "any" lets `split` decide. Of
+    rows that are alike the first stays: a test part is best named before what is trained on."""
 
     label_from: Literal["column", "folder", "source"] = "column"
     """Either "column": what `columns` names, if anything; "folder": the name of the folder that a

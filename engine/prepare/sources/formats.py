@@ -81,7 +81,7 @@ def columns_of(path: str, form: str, source: Source, *, quick: bool = False) -> 
         SpecError: the file cannot be read.
     """
     if path.startswith(MODULE):
-        return ["name", "text"]
+        return modules.columns(path)
     known = FORMATS[form]
     if quick and not known.quick:
         return None

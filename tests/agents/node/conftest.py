@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,7 @@ class Node:
         after: Sequence[str] = (),
         hold: bool = False,
         retry: Retry = Retry(),  # noqa: B008 — frozen
+        inputs: Collection[str] = (),
         **program: Any,
     ) -> JobSummary:
         """Submit a job of the kind `command`."""
@@ -92,6 +93,7 @@ class Node:
             after=list(after),
             hold=hold,
             retry=retry,
+            inputs=dict.fromkeys(inputs),
         )
         return await self.supervisor.submit(request, user="tester")
 
