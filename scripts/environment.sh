@@ -66,7 +66,7 @@ install_part() { # PART HOW
     local part parts='base' extras=''
     case $1 in
         engine) parts='base engine' extras='[engine]' ;;
-        dev) parts='base engine dev' extras='[engine,dev]' ;;
+        dev) parts='base engine dev' extras='[engine,examples,dev]' ;;
     esac
     say "installing, once: $(size_of "$1")"
     make_environment >"$log" 2>&1 || die "could not make $venv ($log says why)"
