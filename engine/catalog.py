@@ -108,6 +108,13 @@ KINDS: Final = {
             needs=("fsspec", "ftfy", "numpy", "pyarrow", "xxhash"),
         ),
         Kind(
+            name="evaluate",
+            title="a model judged, and compared with others",
+            spec_module=".evaluate.spec",
+            program_module=".evaluate.program",
+            needs=("torch", "transformers", "accelerate", "numpy", "pyarrow", "sklearn"),
+        ),
+        Kind(
             name="command",
             title="a script of your own under torchrun",
             spec_module=".command.spec",

@@ -42,8 +42,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     path: str | list[str]
     """Files, folders and globs, relative ones from the submitter's working directory; a relative
     path after "stdlib:" starts from Python's own library. "module:NAME" is a Python module with a
-    table of texts under its own last name, as "module:pydoc_data.topics", and "module:NAME:FUNCTION"
-    a function of it, without arguments, that gives rows as dicts."""
+    table of texts under its own last name, as "module:pydoc_data.topics"; "module:NAME:FUNCTION"
+    is a function of it, without arguments, that gives rows as dicts."""
 
     format: Format = "auto"
     """What the files are. "auto" goes by their suffixes, and takes of a folder what it knows; with

@@ -50,8 +50,8 @@ class Row(msgspec.Struct, frozen=True):
     label: str | None
 
 
-def described(folder: Path) -> Dataset:
-    """The description in a dataset's folder.
+def described(folder: Path, where: str = SOURCE) -> Dataset:
+    """The description in a dataset's folder, which the spec names at `where`.
 
     Raises:
         SpecError: it is missing, cannot be read, or names files that are not in the folder.
@@ -61,17 +61,17 @@ def described(folder: Path) -> Dataset:
         dataset = msgspec.json.decode(place.read_bytes(), type=Dataset)
     except OSError:
         raise SpecError(
-            f"{SOURCE}: {folder} has no {DESCRIPTION}; name the folder of a dataset"
+            f"{where}: {folder} has no {DESCRIPTION}; name the folder of a dataset"
         ) from None
     except msgspec.MsgspecError as error:
-        raise SpecError(f"{SOURCE}: {place}: {error}") from None
+        raise SpecError(f"{where}: {place}: {error}") from None
     if dataset.format != FORMAT:
-        raise SpecError(f"{SOURCE}: {place}: expected format {FORMAT}, got {dataset.format}")
+        raise SpecError(f"{where}: {place}: expected format {FORMAT}, got {dataset.format}")
     for part in dataset.parts.values():
         for name in part.files:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or not (folder / name).is_file():
-                raise SpecError(f"{SOURCE}: {folder} has no file {name!r}; copy it, too")
+                raise SpecError(f"{where}: {folder} has no file {name!r}; copy it, too")
     return dataset
 
 

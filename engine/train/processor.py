@@ -6,17 +6,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
-from .spec import Train
 
-
-def new_accelerator(train: Train) -> Accelerator:
+def new_accelerator(precision: str) -> Accelerator:
     """Joins the ranks' process group (NCCL on GPUs, gloo on CPUs) and sets the processor up."""
     on_cpu = not torch.cuda.is_available()
     if on_cpu:
         _set_up_cpu()
     return Accelerator(
         cpu=on_cpu,
-        mixed_precision="bf16" if _wants_bf16(train.precision, on_cpu) else "no",
+        mixed_precision="bf16" if _wants_bf16(precision, on_cpu) else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
     )
 

@@ -47,7 +47,7 @@ def _run(spec: TrainSpec, folder: Path, progress: Progress) -> None:
     progress.phase("starting")
     check_free(folder / "model")
     train = spec.train
-    accelerator = new_accelerator(train)
+    accelerator = new_accelerator(train.precision)
     check_batch(train, accelerator.num_processes)
     work = _new_work(train, folder / "data", accelerator, progress)
     train = _with_steps(train, work)
