@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ...agents.errors import ArtifactError, SpecError
+from ..artifacts.inputs import is_artifact
 from ..artifacts.transformersfolder import check as check_folder
 from .dataset import Dataset, described
 from .text import MODULE, read_documents, resolved_source
@@ -34,7 +35,8 @@ def check_text(train: "Train", _ranks: int | None, folder: Path) -> tuple["Data"
 
 
 def check_labelled_text(train: "Train", ranks: int | None, folder: Path) -> tuple["Data", "Model"]:
-    """A dataset of texts with labels, and weights that it can be learned with.
+    """A dataset of texts with labels, and weights that it can be learned with. Artifacts are looked
+    at in the ranks.
 
     Raises:
         SpecError: the dataset or the weights cannot be used; LoRA without peft.
@@ -42,7 +44,7 @@ def check_labelled_text(train: "Train", ranks: int | None, folder: Path) -> tupl
     data = _labelled(train, ranks, folder, "text")
     if train.model.adapt == "lora" and find_spec("peft") is None:
         raise SpecError('$.train.model.adapt: "lora" needs peft: pip install peft')
-    if not train.model.weights:
+    if not train.model.weights or is_artifact(train.model.weights):
         return data, train.model
     weights = weights_folder(train.model.weights, folder)
     _check_weights(weights)
@@ -85,6 +87,8 @@ def _labelled(train: "Train", ranks: int | None, folder: Path, column: str) -> "
     source = train.data.source
     if not isinstance(source, str) or not source:
         raise SpecError(f"{SOURCE}: expected one folder of a dataset")
+    if is_artifact(source):
+        return train.data
     place = folder / source
     _check_dataset(described(place), place, column)
     rows = described(place).parts["train"].rows

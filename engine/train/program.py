@@ -10,6 +10,7 @@ import msgspec
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
+from ..artifacts.inputs import folder_of, is_artifact
 from ..catalog import Spec
 from ..progress import Progress, own_progress
 from .loop import run_steps
@@ -46,7 +47,7 @@ def _run(spec: TrainSpec, folder: Path, progress: Progress) -> None:
     began = time.monotonic()
     progress.phase("starting")
     check_free(folder / "model")
-    train = spec.train
+    train = _with_folders(spec.train)
     accelerator = new_accelerator(train.precision)
     check_batch(train, accelerator.num_processes)
     work = _new_work(train, folder / "data", accelerator, progress)
@@ -67,6 +68,22 @@ def _run(spec: TrainSpec, folder: Path, progress: Progress) -> None:
         print(f"done in {time.monotonic() - began:.0f} s")
     progress.phase("done")
     accelerator.end_training()
+
+
+def _with_folders(train: Train) -> Train:
+    """With folders in place of artifacts, which have been looked at as folders are at submit."""
+    weights, source = train.model.weights, train.data.source
+    named = isinstance(source, str) and is_artifact(source)
+    if not named and not is_artifact(weights):
+        return train
+    data, model = train.data, train.model
+    if isinstance(source, str):
+        data = msgspec.structs.replace(data, source=str(folder_of(source)[0]))
+    if is_artifact(weights):
+        model = msgspec.structs.replace(model, weights=str(folder_of(weights)[0]))
+    train = msgspec.structs.replace(train, data=data, model=model)
+    data, model = TASKS[train.task].check(train, None, Path.cwd())
+    return msgspec.structs.replace(train, data=data, model=model)
 
 
 def _new_work(train: Train, folder: Path, accelerator: Accelerator, progress: Progress) -> Work:

@@ -30,8 +30,9 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     source: str | list[str]
     """Of causal-lm: text files in UTF-8: paths or globs, relative ones from the submitter's working
     directory; or "module:NAME", a Python module with a table of texts under its own last name, as
-    "module:pydoc_data.topics" in every Python. Of the classification tasks: the folder of a
-    dataset that `prepare` made, or "sklearn:digits", scikit-learn's images of digits."""
+    "module:pydoc_data.topics" in every Python. Of the classification tasks: a dataset
+    that `prepare` made, as its folder or as "artifact:NAME[@VERSION|@ALIAS]"; or "sklearn:digits",
+    scikit-learn's images of digits."""
 
     held_out: Annotated[float, msgspec.Meta(gt=0, le=0.5)] = 0.1
     """The share of the data that the model is judged on and never sees, at most a half. A dataset
@@ -74,8 +75,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Pixels a side of what becomes one token."""
 
     weights: str = ""
-    """Existing weights to start from, in place of the shape above: a transformers folder, or
-    "module:NAME/FOLDER", one inside an installed package."""
+    """Existing weights to start from, in place of the shape above: a transformers folder,
+    "module:NAME/FOLDER", one inside an installed package, or "artifact:NAME[@VERSION|@ALIAS]"."""
 
     adapt: Literal["full", "frozen", "lora"] = "full"
     """What is trained of existing weights: all, only the new head, or the head and matrices of low
