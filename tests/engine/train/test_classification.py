@@ -122,9 +122,11 @@ def test_a_loss_that_jumps_leads_back_and_a_batch_that_is_missed_does_not() -> N
     for _ in range(KEEP):
         trained.goes(2.0 if trained.step < 20 else 0.01)
     assert [trained.goes(1.9) for _ in range(10)] == [None] * 10
+    missed = [9.0 if at in (2, 7) else 0.01 for at in range(20)]
+    assert [trained.goes(loss) for loss in missed] == [None] * 20
     said = [trained.goes(9.0) for _ in range(10)]
     assert said[:9] == [None] * 9
-    assert str(said[9]).startswith("step 70: the loss has jumped, to 9 here; back to")
+    assert str(said[9]).startswith("step 90: the loss has jumped, to 9 here; back to")
 
 
 def test_what_diverges_again_and_again_fails_and_names_the_rate() -> None:
