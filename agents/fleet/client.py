@@ -10,7 +10,14 @@ import aiohttp
 import msgspec
 
 from ..errors import AgentIncompatible, AgentUnreachable, RequestRefused
-from ..protocol.artifacts import AliasMove, ArtifactLine, ArtifactVersion, Lineage
+from ..protocol.artifacts import (
+    AliasMove,
+    ArtifactLine,
+    ArtifactVersion,
+    Forget,
+    Lineage,
+    Unneeded,
+)
 from ..protocol.events import Event
 from ..protocol.facts import PROTOCOL, Detail, Hello, Interest, SignalRequest
 from ..protocol.frames import Frame, FrameReader
@@ -188,6 +195,14 @@ class Client:
     async def import_artifact(self, line: ArtifactLine) -> ArtifactVersion:
         """Register what lies whole in a store."""
         return await self._ask("POST", "/v1/artifacts", ArtifactVersion, line)
+
+    async def unneeded_artifacts(self) -> Unneeded:
+        """What could be forgotten, and all that is kept."""
+        return await self._ask("GET", "/v1/unneeded-artifacts", Unneeded)
+
+    async def forget_artifacts(self, digests: list[str]) -> Unneeded:
+        """Forget what is still unneeded of these; what is kept then."""
+        return await self._ask("POST", "/v1/unneeded-artifacts", Unneeded, Forget(digests=digests))
 
     async def move_alias(self, name: str, alias: str, move: AliasMove) -> None:
         """Let an alias point to another version, if it points where the asker thinks."""

@@ -14,6 +14,7 @@ import psutil
 
 from .. import locations as places
 from ..errors import RecordsError, RequestRefused, StateFolderError
+from ..protocol.artifacts import Unneeded
 from ..protocol.events import Event
 from ..protocol.facts import Collector, Hello, JobFacts, NodeFacts, SignalRequest
 from ..protocol.fields import GPU_STATES
@@ -37,6 +38,10 @@ START_TOLERANCE: Final = 0.5
 """Seconds: a start time that has been through JSON and rounding is still the same."""
 
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP})
+
+
+YOUNG: Final = 3600.0
+"""Seconds for which an artifact is kept whoever needs it: its maker may be about to name it."""
 
 
 class Agent:
@@ -72,6 +77,12 @@ class Agent:
         return Hello(
             version=self.version, node=self.node, boot=self.boot, stream=stream, interval=interval
         )
+
+    def unneeded_artifacts(self) -> Unneeded:
+        """What could be forgotten: neither young nor needed by an alias, a job or what is kept."""
+        jobs = self.supervisor.course.jobs.keys()
+        before = time.time() - YOUNG
+        return self.artifacts.unneeded(jobs, self.supervisor.inputs(), before)
 
     def close(self) -> None:
         """Let the readers go and the samplers end; jobs run on."""

@@ -18,7 +18,13 @@ import msgspec
 from aiohttp import web
 
 from ..errors import LlmosError, RequestRefused
-from ..protocol.artifacts import AliasMove, ArtifactLine, ArtifactVersion, parsed_reference
+from ..protocol.artifacts import (
+    AliasMove,
+    ArtifactLine,
+    ArtifactVersion,
+    Forget,
+    parsed_reference,
+)
 from ..protocol.facts import Interest, JobFacts, SignalRequest
 from ..protocol.frames import Frame, Kind
 from ..protocol.jobs import JobRequest
@@ -223,6 +229,19 @@ async def import_artifact(agent: Agent, request: web.Request) -> web.StreamRespo
     return _json(registered, status=201)
 
 
+async def unneeded_artifacts(agent: Agent, _request: web.Request) -> web.StreamResponse:
+    """What could be forgotten, and all that is kept."""
+    return _json(agent.unneeded_artifacts())
+
+
+async def forget_artifacts(agent: Agent, request: web.Request) -> web.StreamResponse:
+    """Forget versions, as far as they are still unneeded; what is kept then."""
+    asked = await _body(request, Forget)
+    going = {one.digest for one in agent.unneeded_artifacts().versions} & set(asked.digests)
+    agent.artifacts.forget(going)
+    return _json(agent.unneeded_artifacts())
+
+
 async def move_alias(agent: Agent, request: web.Request) -> web.StreamResponse:
     """Let an alias point to another version, if it points where the asker thinks."""
     name, alias = request.match_info["name"], request.match_info["alias"]
@@ -293,6 +312,8 @@ ROUTES: Final = (
     Route("GET", "/v1/jobs/{job}/lines", "viewer", lines),
     Route("GET", "/v1/artifacts", "viewer", artifacts),
     Route("POST", "/v1/artifacts", "operator", import_artifact),
+    Route("GET", "/v1/unneeded-artifacts", "viewer", unneeded_artifacts),
+    Route("POST", "/v1/unneeded-artifacts", "admin", forget_artifacts),
     Route("GET", "/v1/artifacts/{ref}", "viewer", artifact),
     Route("GET", "/v1/artifacts/{ref}/lineage", "viewer", lineage),
     Route("PUT", "/v1/artifacts/{name}/aliases/{alias}", "operator", move_alias),

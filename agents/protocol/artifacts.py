@@ -125,6 +125,20 @@ class AliasMove(msgspec.Struct, frozen=True, kw_only=True):
     """The version that it points to now, None for none: else the move is refused."""
 
 
+class Unneeded(msgspec.Struct, frozen=True, kw_only=True):
+    """What could be forgotten: no alias, no newer job and nothing that is kept needs it."""
+
+    versions: list[ArtifactVersion]
+    kept: list[Digest]
+    """All other digests that are known."""
+
+
+class Forget(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks that versions are forgotten, as far as they are still unneeded."""
+
+    digests: list[Digest]
+
+
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """What came from what, around one artifact: those it was made from, and what was made of it."""
 

@@ -12,7 +12,14 @@ from typing import Final
 import msgspec
 
 from ..errors import RequestRefused
-from ..protocol.artifacts import AliasMove, ArtifactLine, ArtifactVersion, Lineage, Reference
+from ..protocol.artifacts import (
+    AliasMove,
+    ArtifactLine,
+    ArtifactVersion,
+    Lineage,
+    Reference,
+    Unneeded,
+)
 from .database import Database
 
 LISTED: Final = 1000
@@ -135,23 +142,48 @@ class ArtifactRecords:
             edges=[(row["child"], row["parent"], row["role"]) for row in edges],
         )
 
-    def digests_needed(self, jobs: Collection[str] = ()) -> set[str]:
+    def digests_needed(self, jobs: Collection[str] = (), digests: Collection[str] = ()) -> set[str]:
         """What must be kept: what an alias points to or one of `jobs` made, and all it came from.
 
-        `jobs` are the ids of those whose artifacts are to be kept without an alias.
+        `jobs` are the ids of those whose artifacts are to be kept without an alias; `digests` are
+        kept as well.
         """
         rows = self._database.read(
             """
             WITH RECURSIVE needed (digest) AS (
                 SELECT digest FROM artifacts NATURAL JOIN artifact_aliases
                 UNION SELECT digest FROM artifacts WHERE job IN (SELECT value FROM json_each(?))
+                UNION SELECT value FROM json_each(?)
                 UNION SELECT parent FROM artifact_parents JOIN needed ON child = needed.digest
             )
             SELECT digest FROM needed
             """,
             msgspec.json.encode([job for job in jobs if job]).decode(),
+            msgspec.json.encode(sorted(digests)).decode(),
         )
         return {row["digest"] for row in rows}
+
+    def unneeded(self, jobs: Collection[str], digests: Collection[str], before: float) -> Unneeded:
+        """What nobody needs and was made before a time, and all that is kept.
+
+        Kept is what an alias points to, the newest version of each name, what `jobs` have made,
+        `digests`, and all that those came from.
+        """
+        newest = self._database.read("SELECT digest, max(version) FROM artifacts GROUP BY name")
+        needed = self.digests_needed(jobs, {*digests, *(row["digest"] for row in newest)})
+        every = self._found("ORDER BY id")
+        young = {one.digest for one in every if one.created >= before}
+        kept = {one.digest for one in every if one.digest in needed | young}
+        return Unneeded(
+            versions=[one for one in every if one.digest not in kept], kept=sorted(kept)
+        )
+
+    def forget(self, digests: Collection[str]) -> None:
+        """Let go of all versions with these digests, and of what they came from."""
+        with self._database.write() as connection:
+            for digest in digests:
+                connection.execute("DELETE FROM artifacts WHERE digest = ?", (digest,))
+                connection.execute("DELETE FROM artifact_parents WHERE child = ?", (digest,))
 
     def _found(self, condition: str, *values: object) -> list[ArtifactVersion]:
         rows = self._database.read(f"{_VERSIONS} {condition}", *values)

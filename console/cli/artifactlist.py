@@ -1,5 +1,6 @@
 """Artifacts as text: a table of many, and all that is known of one."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -33,6 +34,11 @@ def whole(version: ArtifactVersion) -> Iterator[str]:
             yield f"  {parent.digest}  {printable(parent.role)}".rstrip()
 
 
+def without_password(uri: str) -> str:
+    """A store's URI as it may be shown."""
+    return re.sub(r"(?<=://)[^/@]*@", "…@", uri)
+
+
 def reference(version: ArtifactVersion) -> str:
     """How a person names this version."""
     return f"{version.name}@{version.version}"
@@ -57,7 +63,7 @@ def _facts(version: ArtifactVersion) -> dict[str, str]:
         "kind": printable(version.kind),
         "aliases": ", ".join(version.aliases),
         "digest": version.digest,
-        "store": printable(version.uri),
+        "store": printable(without_password(version.uri)),
         "size": q.kibibytes(version.size / 1024) if version.size else "",
         "files": str(version.files) if version.files else "",
         "made": clock(version.created),

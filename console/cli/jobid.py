@@ -21,7 +21,7 @@ def complete(
     """Ids of jobs, each with its name and state. Nothing where no agent answers."""
     invocation = context.find_object(Invocation)
     try:
-        jobs = _jobs(invocation) if invocation is not None else []
+        jobs = asked(invocation, "/v1/jobs") if invocation is not None else []
     except (LlmosError, OSError, ValueError, http.client.HTTPException):
         return []
     return [
@@ -48,13 +48,17 @@ class _Unix(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _jobs(invocation: Invocation) -> list[dict[str, Any]]:
+def asked(invocation: Invocation, path: str) -> list[dict[str, Any]]:
+    """The list that an agent answers with.
+
+    Raises LlmosError, OSError, ValueError or HTTPException where it does not.
+    """
     address = invocation.address
     if address.socket is not None:
         connection: http.client.HTTPConnection = _Unix(str(address.socket))
     else:
         connection = http.client.HTTPConnection(address.base.partition("//")[2], timeout=PATIENCE)
-    connection.request("GET", "/v1/jobs")
+    connection.request("GET", path)
     found: list[dict[str, Any]] = json.loads(connection.getresponse().read())
     connection.close()
     return found

@@ -134,6 +134,14 @@ class Supervisor:
                 found[job.attempt.shim] = job.summary.id
         return found | {pid: job for pid, (job, _) in self.processes().items()}
 
+    def inputs(self) -> set[str]:
+        """Digests of the artifacts that jobs which have not ended read."""
+        found: set[str] = set()
+        for job in self.course.jobs.values():
+            found |= {one.digest for one in job.request.inputs.values() if one is not None}
+            found |= {one.digest for one in job.order.inputs.values()} if job.order else set()
+        return found
+
     # Showing
 
     def list(self) -> list[JobSummary]:
