@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SUBMIT: Final = "submit"
 """The group of the worker that hands in a job: one at a time, however often a key is pressed."""
 
-TEXT_WIDTH: Final = 68
+TEXT_WIDTH: Final = 66
 """Cells: what there is in the dialogue, beside a scroll bar."""
 
 
@@ -147,11 +147,7 @@ class LaunchScreen(ModalScreen[None]):
             app.notify(str(error), severity="error", timeout=12)
             return
         width = max(len(each.name) for each in requests)
-        text = "\n".join(
-            f"{each.name:<{width}}  {each.kind}"
-            + (f", after {', '.join(each.after)}" if each.after else "")
-            for each in requests
-        )
+        text = "\n".join(f"{each.name:<{width}}  {each.kind}" for each in requests)
 
         def answered(answer: str | None) -> None:
             if answer:

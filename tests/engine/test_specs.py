@@ -38,7 +38,7 @@ def with_train(**values: Any) -> dict[str, Any]:
         ([], "$: expected a table of keys and values"),
         ({}, "$.kind: missing, expected the name of a kind"),
         ({"kind": "trian"}, '$.kind: unknown kind "trian", did you mean "train"?'),
-        ({"kind": 7}, "$.kind: unknown kind 7, expected one of command, prepare, train"),
+        ({"kind": 7}, "$.kind: unknown kind 7, expected one of command, evaluate, prepare, train"),
         ({"kind": "train"}, "$.train: missing, expected a table"),
         ({**TRAIN, "train": 3}, "$.train: expected a table, got 3"),
         ({**TRAIN, "resorces": {}}, '$.resorces: unknown key, did you mean "resources"?'),
@@ -210,10 +210,11 @@ def test_examples_become_requests_that_validate_again(tmp_path: Path) -> None:
     assert "train-text" in {example.name for example in listed}
     for example in listed:
         assert example.title
-        asked = job_request(f"@{example.name}", folder=tmp_path)
-        assert asked.name == example.name
-        travelled = json.loads(msgspec.json.encode(asked.spec))
-        assert msgspec.to_builtins(validate(travelled)) == asked.spec
+        requests = job_requests(f"@{example.name}", folder=tmp_path)
+        for asked in requests:
+            assert example.name in (asked.name, asked.array)
+            travelled = json.loads(msgspec.json.encode(asked.spec))
+            assert msgspec.to_builtins(validate(travelled)) == asked.spec
 
 
 def test_an_unknown_example_gets_the_nearest_name() -> None:

@@ -145,6 +145,29 @@ async def test_an_example_is_picked_and_started_with_two_keys(app, folder):
         assert len(app.screen_stack) == 1
 
 
+async def test_a_list_of_jobs_is_shown_and_started_as_one(app, folder):
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("n")
+        await settled(pilot)
+        await pick(pilot, "@sentiment")
+        await pilot.press("enter")
+        await settled(pilot)
+        shown = seen(app)
+        assert "Start 3 jobs, one after the other?" in shown
+        assert "sentiment-model    train " in shown
+        assert "llmos run @sentiment" in shown
+        await pilot.press("escape")
+        await settled(pilot)
+        assert not app.feed.client.requests
+        await pilot.press("enter", "y")
+        await settled(pilot)
+        names = [request.name for request in app.feed.client.requests]
+        assert names == ["sentiment-data", "sentiment-model", "sentiment-verdict"]
+        assert [request.after for request in app.feed.client.requests] == [[], ["7"], ["7", "7"]]
+        assert not app.opened
+
+
 async def test_or_at_once(app, folder):
     async with app.run_test(size=SMALL) as pilot:
         await settled(pilot)
