@@ -29,10 +29,7 @@ def page(report: Report) -> str:
     parts = (
         f"<h1>{name}</h1>",
         f"<p>{_n(report.before.rows)} rows read, {_n(report.after.rows)} in the dataset, "
-        f"{_n(report.aside.rows)} kept aside; {_n(report.shards)} shards on "
-        f"{_n(report.ranks)} ranks in {report.seconds:.1f} s"
-        + (f", {_n(report.again)} of them by an earlier attempt" if report.again else "")
-        + ".</p>",
+        f"{_n(report.aside.rows)} kept aside; {_n(report.shards)} shards.</p>",
         "<h2>Steps</h2>",
         _steps(report.steps),
         *map(_details, report.steps),
@@ -63,12 +60,11 @@ def _steps(steps: Sequence[StepAccount]) -> str:
             _n(step.after),
             _n(step.after - step.before),
             _n(step.changed),
-            f"{step.seconds:.2f}",
             _bar(step.after, most),
         ]
         for step in steps
     )
-    return _table(["step", "#in", "#out", "#difference", "#changed", "#seconds", "|left"], rows)
+    return _table(["step", "#in", "#out", "#difference", "#changed", "|left"], rows)
 
 
 def _details(step: StepAccount) -> str:

@@ -67,7 +67,7 @@ def _run(asked: Prepare, task: Path, rank: int, ranks: int, progress: Progress) 
     progress.phase("cleaning")
     _clean(asked, plan, task, range(rank, len(plan.shards), ranks), progress)
     if rank == 0:
-        _finish(asked, plan, task, ranks, began, progress)
+        _finish(asked, plan, task, began, progress)
     progress.phase("done")
 
 
@@ -104,9 +104,7 @@ def _say(
     progress.metric(done, count, **figures)
 
 
-def _finish(
-    asked: Prepare, plan: Plan, task: Path, ranks: int, began: float, progress: Progress
-) -> None:
+def _finish(asked: Prepare, plan: Plan, task: Path, began: float, progress: Progress) -> None:
     """What is done once, when all shards are."""
     shards = task / "prepare" / "shards"
     accounts = list(await_accounts(shards, len(plan.shards)))
@@ -125,10 +123,7 @@ def _finish(
     _gather_aside(accounts, shards, folder / ASIDE)
     report = Report(
         dataset=asked.dataset,
-        seconds=time.monotonic() - began,
-        ranks=ranks,
         shards=len(accounts),
-        again=len(list(shards.glob("*.again"))),
         sources=sources_of(asked, plan, accounts, dropped_by_source(judged, len(asked.sources))),
         steps=all_steps(accounts, judged.steps, made.samples, asked.samples),
         aside=aside_of(accounts, folder / ASIDE),
@@ -142,6 +137,11 @@ def _finish(
     shutil.rmtree(place, ignore_errors=True)
     folder.replace(place)
     _print(report)
+    again = len(list(shards.glob("*.again")))
+    if again:
+        print(f"{again:,} of {len(accounts):,} shards were done by an earlier attempt")
+    progress.result("shards_again", again)
+    progress.result("seconds", round(time.monotonic() - began, 2))
     _register(asked, report, place, progress)
     forget_rows(shards)
 

@@ -54,17 +54,12 @@ class Aside(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The whole of it."""
+    """The whole of it. What differs from run to run, as the time that a step took, is in the log
+    and the job's results: equal data by equal steps are the same artifact.
+    """
 
     dataset: str
-    seconds: float
-    """From the start to the writing of this."""
-
-    ranks: int
     shards: int
-    again: int
-    """Shards that an earlier attempt had done."""
-
     sources: list[SourceReport]
     steps: list[StepAccount]
     aside: Aside
@@ -148,6 +143,9 @@ def write_report(report: Report, folder: Path) -> None:
     """Writes report.json and report.html."""
     from .page import page
 
-    text = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    said = msgspec.to_builtins(report)
+    for step in said["steps"]:
+        del step["seconds"]
+    text = msgspec.json.format(msgspec.json.encode(said), indent=2)
     (folder / REPORT).write_bytes(text + b"\n")
     (folder / PAGE).write_text(page(report), "utf-8")

@@ -59,6 +59,10 @@ class Task:
         found: Table = json.loads((self.dataset / "report.json").read_text())
         return found
 
+    @property
+    def results(self) -> Table:
+        return {line["name"]: line["value"] for line in self.lines() if line["what"] == "result"}
+
     def lines(self, rank: int = 0) -> list[Table]:
         text = (self.folder / "progress" / f"rank-{rank}.jsonl").read_text()
         return [json.loads(line) for line in text.splitlines()]

@@ -74,7 +74,8 @@ def test_another_attempt_goes_on_from_the_shards_of_a_killed_rank(
     assert running.returncode == 0, errors
     assert "registered as dataset" in said
     report = json.loads((attempt.with_name("a2") / "dataset" / "report.json").read_text())
-    assert 0 < report["again"] < report["shards"]
+    results = json.loads(llmos("job", "1", "--json"))["job"]["results"]
+    assert 0 < results["shards_again"] < report["shards"]
     assert report["after"]["rows"] == 60_000
     listed = json.loads(llmos("artifacts", "--json"))["artifacts"]
     assert [(one["name"], one["version"]) for one in listed] == [("dataset", 1)]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from xxhash import xxh3_128_hexdigest
 
+from llmos.engine.artifacts.manifest import manifest_of
 from llmos.engine.prepare.dataset import read_dataset, read_rows
 from llmos.tests.engine.prepare.conftest import Task
 
@@ -113,8 +114,7 @@ def test_two_ranks_make_the_same_dataset_as_one(tmp_path: Path, mails: dict[str,
     alone = Task(tmp_path, table, 1).run()
     # Of another job, which takes over nothing.
     both = Task(tmp_path, {**table, "dataset": "other"}, 2).run(ranks=2)
-    assert both.report["ranks"] == 2
-    assert both.report["again"] == 0
+    assert both.results["shards_again"] == 0
     columns = ("id", "text", "label", "place")
     assert rows_of(both, *columns) == rows_of(alone, *columns)
     assert [line for line in both.lines(1) if line["what"] == "metric"]
@@ -147,7 +147,7 @@ def test_a_killed_rank_is_no_loss(tmp_path: Path, mails: dict[str, Any]) -> None
     assert not killed.dataset.exists()
     done = len(list(shards.glob("*.json")))
     again = Task(tmp_path, table, 2).run()
-    assert again.report["again"] == done > 0
+    assert again.results["shards_again"] == done > 0
     assert again.report["shards"] > done
     whole = Task(
         tmp_path / "other", {**table, "sources": [{**mails, "path": str(tmp_path / "mails.jsonl")}]}
@@ -211,3 +211,15 @@ def test_a_column_that_one_of_many_files_lacks_is_refused(tmp_path: Path, refuse
     assert 'b.csv has no column "text", did you mean "txt"?' in refused(
         sources=[{"name": "a", "path": "*.csv"}]
     )
+
+
+def test_equal_data_by_equal_steps_are_the_same_artifact(
+    tmp_path: Path, mails: dict[str, Any]
+) -> None:
+    path = str(tmp_path / "mails.jsonl")
+    table = {"sources": [mails | {"path": path}], "steps": ALL, "shard": 4096}
+    digests = {
+        manifest_of(Task(tmp_path / "run" / name, table).run(ranks).dataset).digest
+        for name, ranks in (("one", 1), ("two", 2))
+    }
+    assert len(digests) == 1
