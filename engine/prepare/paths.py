@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ...agents.errors import SpecError
+from ..artifacts.inputs import PREFIX, is_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +64,14 @@ def checked_entries(entries: list[str], where: str, folder: Path) -> list[str]:
     if any(not entry for entry in entries):
         raise SpecError(f"{where}: expected paths, got an empty one")
     absolute = [
-        entry if entry.startswith((MODULE, LIBRARY)) else str(folder / Path(entry).expanduser())
+        entry
+        if entry.startswith((MODULE, LIBRARY, PREFIX))
+        else str(folder / Path(entry).expanduser())
         for entry in entries
     ]
     for entry in absolute:
+        if is_artifact(entry):
+            continue  # which rank 0 looks for
         if entry.startswith(MODULE):
             _check_module(entry.removeprefix(MODULE), where)
         else:

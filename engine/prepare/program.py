@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 
 from ...agents.errors import SpecError
+from ...agents.protocol.artifacts import Parent
+from ..artifacts.inputs import folder_of, is_artifact
 from ..artifacts.publish import publish_and_describe
 from ..catalog import Spec
 from ..progress import Progress, own_progress
@@ -58,8 +60,9 @@ def _run(asked: Prepare, task: Path, rank: int, ranks: int, progress: Progress) 
     shards = work / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     progress.phase("planning")
+    parents: list[Parent] = []
     if rank == 0:
-        plan = planned(asked)
+        plan = planned(with_folders(asked, parents))
         publish_plan(plan, work)
         print(f"{len(plan.shards)} shards of {len(asked.sources)} sources on {ranks} ranks")
     else:
@@ -67,8 +70,29 @@ def _run(asked: Prepare, task: Path, rank: int, ranks: int, progress: Progress) 
     progress.phase("cleaning")
     _clean(asked, plan, task, range(rank, len(plan.shards), ranks), progress)
     if rank == 0:
-        _finish(asked, plan, task, began, progress)
+        _finish(asked, plan, task, parents, began, progress)
     progress.phase("done")
+
+
+def with_folders(asked: Prepare, parents: list[Parent]) -> Prepare:
+    """With the files of earlier datasets in place of their artifacts, which become parents.
+
+    Raises:
+        LaunchError: an artifact cannot be read.
+    """
+    sources = []
+    for source in asked.sources:
+        entries = [source.path] if isinstance(source.path, str) else source.path
+        found = []
+        for entry in entries:
+            if is_artifact(entry):
+                folder, parent = folder_of(entry)
+                entry = str(folder / "*.parquet")
+                if parent is not None and parent not in parents:
+                    parents.append(parent)
+            found.append(entry)
+        sources.append(msgspec.structs.replace(source, path=found))
+    return msgspec.structs.replace(asked, sources=sources)
 
 
 def _clean(asked: Prepare, plan: Plan, task: Path, own: Sequence[int], progress: Progress) -> None:
@@ -104,7 +128,14 @@ def _say(
     progress.metric(done, count, **figures)
 
 
-def _finish(asked: Prepare, plan: Plan, task: Path, began: float, progress: Progress) -> None:
+def _finish(
+    asked: Prepare,
+    plan: Plan,
+    task: Path,
+    parents: list[Parent],
+    began: float,
+    progress: Progress,
+) -> None:
     """What is done once, when all shards are."""
     shards = task / "prepare" / "shards"
     accounts = list(await_accounts(shards, len(plan.shards)))
@@ -142,11 +173,13 @@ def _finish(asked: Prepare, plan: Plan, task: Path, began: float, progress: Prog
         print(f"{again:,} of {len(accounts):,} shards were done by an earlier attempt")
     progress.result("shards_again", again)
     progress.result("seconds", round(time.monotonic() - began, 2))
-    _register(asked, report, place, progress)
+    _register(asked, report, place, parents, progress)
     forget_rows(shards)
 
 
-def _register(asked: Prepare, report: Report, place: Path, progress: Progress) -> None:
+def _register(
+    asked: Prepare, report: Report, place: Path, parents: list[Parent], progress: Progress
+) -> None:
     """Says what was made: to the agent's index where there is a store, else as a folder."""
     figures = {f"rows_{name}": shape.rows for name, shape in report.parts.items()}
     figures |= {"rows_read": report.before.rows, "rows_aside": report.aside.rows}
@@ -163,6 +196,7 @@ def _register(asked: Prepare, report: Report, place: Path, progress: Progress) -
         place,
         asked.dataset,
         "dataset",
+        parents=parents,
         metrics={name: float(value) for name, value in figures.items()},
         tags={"licence": licences},
     )

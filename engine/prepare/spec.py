@@ -8,6 +8,7 @@ import msgspec
 
 from ...agents.errors import SpecError
 from ...agents.protocol.jobs import Program
+from ..artifacts.inputs import is_artifact
 from ..catalog import Spec
 from ..nearest import hint
 from .paths import checked_entries, found_files
@@ -43,7 +44,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Files, folders and globs, relative ones from the submitter's working directory; a relative
     path after "stdlib:" starts from Python's own library. "module:NAME" is a Python module with a
     table of texts under its own last name, as "module:pydoc_data.topics"; "module:NAME:FUNCTION"
-    is a function of it, without arguments, that gives rows as dicts."""
+    is a function of it, without arguments, that gives rows as dicts. "artifact:NAME[@X]" is a
+    dataset that was prepared before, all parts of it."""
 
     format: Format = "auto"
     """What the files are. "auto" goes by their suffixes, and takes of a folder what it knows; with
@@ -254,6 +256,8 @@ def _source(source: Source, number: int, folder: Path) -> Source:
     _check_mapping(source, where)
     entries = [source.path] if isinstance(source.path, str) else source.path
     source = msgspec.structs.replace(source, path=checked_entries(entries, f"{where}.path", folder))
+    if any(map(is_artifact, entries)):
+        return source
     first = found_files(source, where)[0]
     known = columns_of(first.path, first.format, source, quick=True)
     if known is not None:

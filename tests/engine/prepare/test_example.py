@@ -86,3 +86,40 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < patience
         time.sleep(0.005)
+
+
+def test_a_dataset_is_a_source_and_a_parent(llmos: FrontDoor, tmp_path: Path) -> None:
+    llmos.environment.pop("LLMOS_ARTIFACTS", None)
+    rows = [{"text": f"row {number} of some", "label": "ab"[number % 2]} for number in range(40)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "list.toml").write_text(
+        """
+        [[jobs]]
+        kind = "prepare"
+        name = "first"
+        [jobs.prepare]
+        dataset = "rows"
+        [[jobs.prepare.sources]]
+        name = "raw"
+        path = "rows.jsonl"
+        columns = { label = "label" }
+        [[jobs]]
+        kind = "prepare"
+        name = "second"
+        after = ["first"]
+        [jobs.prepare]
+        dataset = "fewer"
+        split = { valid = 0.2, test = 0.2 }
+        [[jobs.prepare.sources]]
+        name = "rows"
+        path = "artifact:rows"
+        columns = { label = "label" }
+        """
+    )
+    llmos("run", "list.toml", cwd=tmp_path)
+    made = json.loads(llmos("artifact", "fewer", "--json"))["artifact"]
+    first = json.loads(llmos("artifact", "rows", "--json"))["artifact"]
+    assert made["parents"] == [{"digest": first["digest"], "role": "data"}]
+    assert made["metrics"]["rows_read"] == 40
+    report = (llmos.state / "run" / "2" / "a1" / "dataset" / "report.json").read_text()
+    assert json.loads(report)["sources"][0]["paths"] == ["artifact:rows"]
