@@ -45,6 +45,10 @@ SUFFIXES: Final = {
 """Format by suffix."""
 
 
+COMPRESSED: Final = frozenset((".gz", ".bz2", ".xz"))
+"""Suffixes after that of the format, as in reviews.jsonl.gz."""
+
+
 class Found(msgspec.Struct, frozen=True, order=True):
     """One file of a source."""
 
@@ -93,6 +97,17 @@ def found_files(source: Source, where: str) -> list[Found]:
     return sorted({file.path: file for file in reversed(found)}.values())
 
 
+def is_compressed(path: str) -> bool:
+    """Whether a file's suffix says so."""
+    return Path(path).suffix.lower() in COMPRESSED
+
+
+def suffix_of(path: Path) -> str:
+    """That of the format, in small letters, of a compressed file the one before its last."""
+    inner = path.with_suffix("") if is_compressed(path.name) else path
+    return inner.suffix.lower()
+
+
 def _found(entry: str, source: Source, where: str) -> Iterator[Found]:
     if entry.startswith(MODULE):
         yield Found(entry.removeprefix(MODULE), entry, "module")
@@ -103,7 +118,7 @@ def _found(entry: str, source: Source, where: str) -> Iterator[Found]:
             yield Found(str(name), str(match), _format(match, source, where))
             continue
         for path in _below(match):
-            if source.format != "auto" or path.suffix.lower() in SUFFIXES:
+            if source.format != "auto" or suffix_of(path) in SUFFIXES:
                 name = path.relative_to(match.parent)
                 yield Found(str(name), str(path), _format(path, source, where))
 
@@ -149,7 +164,7 @@ def _format(path: Path, source: Source, where: str) -> str:
     if source.format != "auto":
         return source.format
     try:
-        return SUFFIXES[path.suffix.lower()]
+        return SUFFIXES[suffix_of(path)]
     except KeyError:
         raise SpecError(
             f'{where}.format: "auto" cannot tell what {path} is; name its format'

@@ -12,7 +12,7 @@ import msgspec
 from xxhash import xxh3_128_hexdigest
 
 from ...agents.errors import SpecError
-from .paths import MODULE, Found, found_files
+from .paths import MODULE, Found, found_files, is_compressed
 from .rows import Piece
 from .sources.formats import FORMATS, columns_of
 from .spec import Prepare, Source, check_columns
@@ -95,7 +95,8 @@ def _pieces(source: Source, longest: int, where: str) -> Iterator[Piece]:
             # Objects of one JSONL file may differ; a row without its text is kept aside.
             if known is not None and piece.format != "jsonl":
                 check_columns(source, known, where, piece.path)
-        if piece.size > longest and FORMATS[piece.format].by_lines:
+        cuts = piece.size > longest and not is_compressed(piece.path)
+        if cuts and FORMATS[piece.format].by_lines:
             yield from _cut(piece, longest)
         else:
             yield piece

@@ -1,6 +1,7 @@
 """The kind `prepare`: raw files in, a clean dataset in parts out, and a report of what was done."""
 
 import codecs
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -32,6 +33,15 @@ ENGLISH: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 OWN: Final = ("id", "source", "place")
 """Columns that every row gets; no mapping can write them."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pattern that speaks for a label."""
+
+    label: Annotated[str, msgspec.Meta(min_length=1)]
+    pattern: Annotated[str, msgspec.Meta(min_length=1)]
+    """A regular expression of Python's, looked for anywhere in the text; (?i) at its beginning
+    makes it blind to case."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,9 +76,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where all of its rows go, as those of a published test part; "any" lets `split` decide. Of
     rows that are alike the first stays: a test part is best named before what is trained on."""
 
-    label_from: Literal["column", "folder", "source"] = "column"
+    label_from: Literal["column", "folder", "source", "rules"] = "column"
     """Either "column": what `columns` names, if anything; "folder": the name of the folder that a
-    file lies in; or "source": the name of the source."""
+    file lies in; "source": the name of the source; or "rules": the label for which most of `rules`
+    speak. A row for which none speaks, or two labels alike, is kept aside."""
+
+    rules: list[Rule] = []
+    """By which rows are labelled."""
 
     encoding: str = "utf-8"
     """Of the files, as Python names it. Rows that are not in it are kept aside."""
@@ -254,6 +268,7 @@ def _source(source: Source, number: int, folder: Path) -> Source:
     where = f"$.prepare.sources[{number}]"
     _check_encoding(source, where)
     _check_mapping(source, where)
+    _check_rules(source, where)
     entries = [source.path] if isinstance(source.path, str) else source.path
     source = msgspec.structs.replace(source, path=checked_entries(entries, f"{where}.path", folder))
     if any(map(is_artifact, entries)):
@@ -290,6 +305,16 @@ def _check_encoding(source: Source, where: str) -> None:
         )
     if source.delimiter is not None and len(source.delimiter) != 1:
         raise SpecError(f'{where}.delimiter: expected one character, got "{source.delimiter}"')
+
+
+def _check_rules(source: Source, where: str) -> None:
+    if (source.label_from == "rules") != bool(source.rules):
+        raise SpecError(f'{where}.rules: expected some exactly if label_from is "rules"')
+    for number, rule in enumerate(source.rules):
+        try:
+            re.compile(rule.pattern)
+        except re.error as error:
+            raise SpecError(f"{where}.rules[{number}].pattern: {error}") from None
 
 
 def _check_mapping(source: Source, where: str) -> None:

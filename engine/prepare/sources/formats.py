@@ -15,6 +15,7 @@ from ....agents.errors import SpecError
 from ..paths import MODULE
 from ..rows import Piece, Records
 from . import delimited, jsonl, modules, parquet, sqlite, wholefile
+from .compressed import DAMAGED, opened
 
 if TYPE_CHECKING:
     from ..spec import Source
@@ -60,13 +61,14 @@ def records(piece: Piece, source: Source) -> Records:
         yield from modules.read(piece, source)
         return
     try:
-        with open(piece.path, "rb") as file:
+        with opened(piece.path) as file:
             yield from FORMATS[piece.format].read(file, piece, source)
         now = os.stat(piece.path)
-    except OSError as error:
+    except (OSError, *DAMAGED) as error:
+        why = getattr(error, "strerror", None) or error
         raise SpecError(
             f"source {source.name}: {piece.path} cannot be read any more: "
-            f"{error.strerror or error}; nothing was registered"
+            f"{why}; nothing was registered"
         ) from error
     if (now.st_size, now.st_mtime_ns) != (piece.size, piece.changed):
         raise SpecError(
@@ -86,9 +88,8 @@ def columns_of(path: str, form: str, source: Source, *, quick: bool = False) -> 
     if quick and not known.quick:
         return None
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             return known.columns(file, Piece(path, path, form, 0, 0), source)
-    except OSError as error:
-        raise SpecError(
-            f"source {source.name}: {path} cannot be read: {error.strerror or error}"
-        ) from error
+    except (OSError, *DAMAGED) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SpecError(f"source {source.name}: {path} cannot be read: {why}") from error

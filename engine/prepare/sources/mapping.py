@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..rows import Aside, Piece, Record, Row, beginning, place_of
 
 if TYPE_CHECKING:
-    from ..spec import Source
+    from collections.abc import Sequence
+
+    from ..spec import Rule, Source
 
 
 def row_of(record: Record, piece: Piece, source: Source) -> Row | Aside:
@@ -25,9 +29,22 @@ def row_of(record: Record, piece: Piece, source: Source) -> Row | Aside:
     more = {name: plain(record.values.get(column)) for name, column in named.items()}
     more.pop("text", None)
     label = more.pop("label", None) if source.label_from == "column" else _given(piece, source)
+    if source.label_from == "rules":
+        label = by_rules(text, source.rules)
+        if label is None:
+            return Aside(record.at, "no rule, or as many against as for, says a label", text[:200])
     if label is None and source.has_label:
         return Aside(record.at, f"column {named.get('label')} has no label", beginning(text))
     return Row(place_of(piece.name, record.at), text, label, more)
+
+
+def by_rules(text: str, rules: Sequence[Rule]) -> str | None:
+    """The label that most rules speak for; None if none does, or two labels have as many."""
+    votes = Counter(rule.label for rule in rules if re.search(rule.pattern, text))
+    first = votes.most_common(2)
+    if not first or (len(first) == 2 and first[0][1] == first[1][1]):
+        return None
+    return first[0][0]
 
 
 def plain(value: object) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from xxhash import xxh3_128_hexdigest
 
+from llmos.agents.errors import SpecError
 from llmos.engine.artifacts.manifest import manifest_of
 from llmos.engine.prepare.dataset import read_dataset, read_rows
 from llmos.tests.engine.prepare.conftest import Task
@@ -223,3 +224,43 @@ def test_equal_data_by_equal_steps_are_the_same_artifact(
         for name, ranks in (("one", 1), ("two", 2))
     }
     assert len(digests) == 1
+
+
+def test_published_parts_are_kept_and_rules_label(prepared: Prepared, tmp_path: Path) -> None:
+    for name in ("tests", "rest"):
+        lines = [json.dumps({"text": sentence(n)}) for n in range(40)]
+        lines += [json.dumps({"text": f"{name} only {sentence(n)}"}) for n in range(100, 130)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    rules = [{"label": "amber", "pattern": "amber"}, {"label": "basil", "pattern": "basil"}]
+    source = {"label_from": "rules", "rules": rules}
+    task = prepared(
+        sources=[
+            {"name": "tests", "path": "tests.jsonl", "part": "test", **source},
+            {"name": "rest", "path": "rest.jsonl", **source},
+        ],
+        steps=["exact"],
+        split={"valid": 0.2, "test": 0.3},
+    )
+    rows = rows_of(task, "text", "label", "source")
+    published = {text for text, _, source in rows["test"] if source == "tests"}
+    assert not [row for part in ("train", "valid") for row in rows[part] if row[2] == "tests"]
+    assert not published & {text for part in rows.values() for text, _, s in part if s == "rest"}
+    assert {label for part in rows.values() for _, label, _ in part} == {"amber", "basil"}
+    assert all(label in text for part in rows.values() for text, label, _ in part)
+    assert [row for row in rows["test"] if row[2] == "rest"], "the rest is divided"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"label_from": "rules"}, 'expected some exactly if label_from is "rules"'),
+        (
+            {"label_from": "rules", "rules": [{"label": "a", "pattern": "("}]},
+            r"\$\.prepare\.sources\[0\]\.rules\[0\]\.pattern: missing \)",
+        ),
+    ],
+)
+def test_rules_that_are_off_are_named(tmp_path: Path, source: dict[str, Any], message: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}')
+    with pytest.raises(SpecError, match=message):
+        Task(tmp_path, {"sources": [{"name": "a", "path": "a.jsonl", **source}]})

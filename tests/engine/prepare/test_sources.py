@@ -1,5 +1,8 @@
 """Every format gives its rows with their places; what is no row is kept aside."""
 
+import bz2
+import gzip
+import lzma
 import sqlite3
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,7 +16,8 @@ from llmos.engine.prepare.paths import found_files
 from llmos.engine.prepare.plan import piece_of, planned
 from llmos.engine.prepare.rows import Aside, Record
 from llmos.engine.prepare.sources.formats import records
-from llmos.engine.prepare.spec import Prepare, Source
+from llmos.engine.prepare.sources.mapping import by_rules
+from llmos.engine.prepare.spec import Prepare, Rule, Source
 
 
 def read(path: Path, **said: object) -> tuple[dict[str, str], dict[str, str]]:
@@ -202,3 +206,54 @@ def test_a_folder_is_taken_by_what_is_known_in_it(tmp_path: Path) -> None:
     ]
     every = found_files(Source(name="s", path=str(tmp_path / "in"), format="text"), "$")
     assert [file.name for file in every] == ["in/a/y.csv", "in/a/z.bin", "in/b/x.jsonl"]
+
+
+def test_compressed_files_are_read_through(tmp_path: Path) -> None:
+    lines = b"".join(b'{"text": "row %d"}\n' % number for number in range(3000))
+    for suffix, module in ((".gz", gzip), (".bz2", bz2), (".xz", lzma)):
+        path = written(tmp_path / f"a.jsonl{suffix}", module.compress(lines))
+        rows, aside = read(path)
+        assert len(rows) == 3000
+        assert rows["3000"] == "row 2999"
+        assert not aside
+    source = Source(name="s", path=str(tmp_path))
+    assert [file.format for file in found_files(source, "$")] == ["jsonl"] * 3
+    asked = Prepare(sources=[source], shard=1024)
+    assert all(piece.end == -1 for shard in planned(asked).shards for piece in shard.pieces)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_a_compressed_file_that_is_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
+    module = {".gz": gzip, ".bz2": bz2, ".xz": lzma}[suffix]
+    whole = module.compress(b'{"text": "row"}\n' * 5000)
+    path = written(tmp_path / f"a.jsonl{suffix}", whole[: len(whole) // 2])
+    with pytest.raises(SpecError, match=rf"a.jsonl{suffix} cannot be read any more: "):
+        read(path)
+
+
+def test_a_function_of_a_module_gives_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ownrows.py").write_text("def some():\n    yield {'text': 'a'}\n    yield 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = Source(name="s", path="module:ownrows:some")
+    (file,) = found_files(source, "$")
+    first, second = records(piece_of(file, source), source)
+    assert isinstance(first, Record)
+    assert first.values == {"text": "a"}
+    assert isinstance(second, Aside)
+    assert (second.at, second.why) == ("2", "is no dict")
+    wrong = Source(name="s", path="module:ownrows:others")
+    (file,) = found_files(wrong, "$")
+    with pytest.raises(SpecError, match="module:ownrows:others: has no function others"):
+        list(records(piece_of(file, wrong), wrong))
+
+
+def test_rules_vote_for_a_label() -> None:
+    rules = [
+        Rule(label="spam", pattern="(?i)free"),
+        Rule(label="spam", pattern=r"\$\d"),
+        Rule(label="ham", pattern="meeting"),
+    ]
+    assert by_rules("FREE for $5 at the meeting", rules) == "spam"
+    assert by_rules("free meeting", rules) is None
+    assert by_rules("nothing", rules) is None
+    assert by_rules("a meeting", rules) == "ham"
