@@ -380,7 +380,8 @@ def test_stopped_and_continued_it_goes_on(agents: Start):
     time.sleep(0.5)
     agent.signal(signal.SIGCONT)
     after = [stream.until(of(Kind.SAMPLE)).seq for _ in range(5)]
-    assert after == list(range(before.seq + 1, before.seq + 6))
+    # A slot may have passed while it stood still; none comes twice or late.
+    assert [before.seq, *after] == sorted({before.seq, *after})
     stream.close()
     assert hello(agent.stream()).boot == boot
 
